@@ -1,0 +1,1 @@
+"""Stand-ins for package archives that a test machine can't reach."""
