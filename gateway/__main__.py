@@ -1,0 +1,85 @@
+"""``python -m gateway voice|video``: one of the two entries, configured by environment."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from pydantic import SecretStr, ValidationError
+from pydantic_core import PydanticUndefined
+
+from gateway.settings import CommonSettings, VideoSettings, VoiceSettings
+
+PREFIX = "TWINPORT_"
+
+
+def _default(settings: type[CommonSettings], name: str) -> str:
+    default = settings.model_fields[name].default
+    if default is PydanticUndefined:
+        return "required"
+    if isinstance(default, SecretStr):
+        default = default.get_secret_value()
+    if default is None or default in ("", ()):
+        return "empty"
+    return str(default)
+
+
+def _type(settings: type[CommonSettings], name: str) -> str:
+    annotation = settings.model_fields[name].annotation
+    return getattr(annotation, "__name__", None) or str(annotation).replace("typing.", "")
+
+
+def _variables(title: str, settings: type[CommonSettings], names: list[str]) -> str:
+    lines = [f"{title}:"]
+    for name in names:
+        field = settings.model_fields[name]
+        lines.append(f"  {PREFIX}{name.upper()}  ({_type(settings, name)}, default: {_default(settings, name)})")
+        lines.append(f"      {field.description}")
+    return "\n".join(lines)
+
+
+def help_of_variables() -> str:
+    """Every variable with type, default and meaning, as ``--help`` prints it."""
+    own = {"port", "data_dir"}
+    common = [name for name in CommonSettings.model_fields if name not in own]
+    parts = [_variables("both entries", CommonSettings, common)]
+    for title, settings in (("voice", VoiceSettings), ("video", VideoSettings)):
+        names = [name for name in settings.model_fields if name not in common]
+        parts.append(_variables(title, settings, names))
+    return "\n\n".join(parts)
+
+
+def _complain(error: ValidationError) -> str:
+    lines = [
+        f"{PREFIX}{str(problem['loc'][0]).upper() if problem['loc'] else ''}: {problem['msg']}"
+        for problem in error.errors(include_input=False)
+    ]
+    return "\n".join(lines)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one entry until it is told to stop; 2 for settings that can't work."""
+    parser = argparse.ArgumentParser(
+        prog="python -m gateway",
+        description="Runs one of Twinport's two entries.",
+        epilog="environment variables\n\n" + help_of_variables(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("entry", choices=["voice", "video"], help="which entry to run")
+    entry = parser.parse_args(argv).entry
+
+    from gateway.web import server  # noqa: PLC0415 - --help answers without loading the entry
+
+    try:
+        if entry == "voice":
+            server.run_voice(VoiceSettings())
+        else:
+            server.run_video(VideoSettings())
+    except ValidationError as error:
+        sys.stderr.write(_complain(error) + "\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

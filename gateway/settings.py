@@ -1,0 +1,140 @@
+"""Settings of both entries, read from ``TWINPORT_`` environment variables and nowhere else."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, HttpUrl, PlainSerializer, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+MIB = 2**20
+GIB = 2**30
+
+
+class EngineMode(StrEnum):
+    """What stands behind the entry: the stand-in engines or real ones on a GPU."""
+
+    PREVIEW = "preview"
+    GPU = "gpu"
+
+
+def _split(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), PlainSerializer(",".join)]
+
+
+class CommonSettings(BaseSettings):
+    """What both entries share."""
+
+    model_config = SettingsConfigDict(env_prefix="TWINPORT_", frozen=True, extra="ignore")
+
+    host: str = Field("0.0.0.0", description="Address to listen on.")  # noqa: S104 - the container's own network
+    port: int = Field(description="Port to listen on; 0 picks a free one.", ge=0, le=65535)
+    data_dir: Path = Field(description="Folder of the entry's own state: database, uploads, results.")
+    database_url: SecretStr = Field(
+        SecretStr(""),
+        description="SQLAlchemy URL with an async driver, such as postgresql+asyncpg://…; empty: SQLite in DATA_DIR.",
+    )
+    api_key: Annotated[SecretStr, Field(description="API keys, comma separated; empty: see API_KEYS_FILE.")] = (
+        SecretStr("")
+    )
+    api_keys_file: Path | None = Field(
+        None,
+        description="File of API keys, one a line, # for comments; read anew whenever it changes. "
+        "No key here nor in API_KEY: the entry is open.",
+    )
+    admin_api_key: SecretStr = Field(
+        SecretStr(""), description="Keys that alone open the admin view, comma separated; empty: every API key does."
+    )
+    engine_mode: EngineMode = Field(EngineMode.GPU, description="Shown wherever the entry tells its state.")
+    doctor_report: Path | None = Field(
+        Path("/run/twinport/doctor/report.json"), description="The engine doctor's report, shown in /health."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    log_format: Literal["json", "console"] = Field("json", description="One JSON object a line, or text for people.")
+    cors_origins: CommaSeparated = Field(
+        (), description="Origins allowed to call from a browser, comma separated; * for all; empty: none."
+    )
+    rate_limit_per_minute: int = Field(
+        120, description="Requests that cost work, per device and minute; 0: unlimited.", ge=0
+    )
+    address_rate_limit_per_minute: int = Field(
+        1200, description="Requests of any kind, per client address and minute; 0: unlimited.", ge=0
+    )
+    trusted_proxies: CommaSeparated = Field(
+        (), description="Addresses of reverse proxies whose X-Forwarded-For is believed, comma separated."
+    )
+    max_header_bytes: int = Field(32 * 1024, description="Most bytes of request headers and address.", ge=1024)
+    body_idle_timeout: float = Field(60.0, description="Seconds a client may pause within a body.", gt=0)
+    min_free_bytes: int = Field(256 * MIB, description="Free bytes that the disk keeps; below: 507.", ge=0)
+    max_connections: int = Field(1000, description="Most connections at once; more get 503.", ge=1)
+    shutdown_timeout: int = Field(30, description="Seconds that running requests get to finish on stop.", ge=0)
+
+    @property
+    def resolved_database_url(self) -> str:
+        """The URL in force: the given one, else SQLite within the data folder."""
+        given = self.database_url.get_secret_value()
+        return given or f"sqlite+aiosqlite:///{self.data_dir / 'gateway.sqlite3'}"
+
+    @field_validator("doctor_report", "api_keys_file", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return None if value == "" else value
+
+
+class VoiceSettings(CommonSettings):
+    """The voice entry."""
+
+    port: int = Field(9090, description="Port to listen on; 0 picks a free one.", ge=0, le=65535)
+    data_dir: Path = Field(
+        Path("/var/lib/twinport/voice_data"), description="Folder of the entry's own state: database, voices, speech."
+    )
+    cosyvoice_url: HttpUrl = Field(HttpUrl("http://cosyvoice-engine:50000"), description="The CosyVoice engine.")
+
+    reference_sample_rate: Literal[16000, 22050, 24000, 44100, 48000] = Field(
+        16000, description="Hz of the normalised reference audio; newer models take 24000."
+    )
+    reference_max_seconds: float = Field(30.0, description="Longest reference the engine takes, in seconds.", gt=3)
+    reference_min_speech_seconds: float = Field(3.0, description="Least speech in a reference, in seconds.", gt=0)
+    reference_decode_seconds: float = Field(
+        600.0, description="Seconds of an upload that are looked at; what follows is ignored.", gt=0
+    )
+    max_upload_bytes: int = Field(512 * MIB, description="Largest reference upload.", ge=1024)
+    decode_timeout: float = Field(60.0, description="Seconds of wall clock that one decode may take.", gt=0)
+    decode_memory_bytes: int = Field(1 * GIB, description="Address space of one decoder process.", ge=256 * MIB)
+    decode_workers: int = Field(0, description="Decodes at once; 0: one per CPU core.", ge=0)
+
+    max_text_chars: int = Field(2000, description="Longest text of one synthesis, in characters.", ge=1)
+    max_voices_per_device: int = Field(200, description="Voices that one device may keep.", ge=1)
+    engine_concurrency: int = Field(1, description="Synthesis requests that the engine gets at once.", ge=1)
+    queue_size: int = Field(64, description="Requests that may wait for the engine; more get 503.", ge=0)
+    queue_timeout: float = Field(100.0, description="Seconds a request may wait for the engine before 503.", gt=0)
+    engine_first_byte_timeout: float = Field(
+        300.0, description="Seconds the engine may take to its first audio of a request.", gt=0
+    )
+    engine_idle_timeout: float = Field(120.0, description="Seconds between two pieces of an audio stream.", gt=0)
+    engine_poll_interval: float = Field(2.0, description="Seconds between two looks at the engine's health.", gt=0)
+    synthesis_max_seconds: float = Field(1800.0, description="Longest audio of one synthesis, in seconds.", gt=0)
+
+    files_max_age: int = Field(7 * 86400, description="Seconds that synthesised files are kept after last use.", ge=60)
+    files_max_bytes: int = Field(10 * GIB, description="Total size of synthesised files; the oldest go first.", ge=MIB)
+    retention_interval: float = Field(300.0, description="Seconds between two clean-ups.", gt=0)
+
+
+class VideoSettings(CommonSettings):
+    """The video entry."""
+
+    port: int = Field(8383, description="Port to listen on; 0 picks a free one.", ge=0, le=65535)
+    data_dir: Path = Field(
+        Path("/var/lib/twinport/video_data"), description="Folder of the entry's own state: database."
+    )
+    duix_url: HttpUrl = Field(HttpUrl("http://duix-avatar-gen-video:8383"), description="The Duix engine.")
+    media_dir: Path = Field(
+        Path("/var/lib/twinport/duix_data"), description="The folder that the engine sees as /code/data."
+    )

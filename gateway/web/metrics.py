@@ -1,0 +1,66 @@
+"""Prometheus metrics that both entries have; each entry adds its own to the same registry."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, Info, ProcessCollector
+from prometheus_client.exposition import choose_encoder
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway import __version__
+from gateway.settings import CommonSettings
+from gateway.web.openapi import operation
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+
+
+class Metrics:
+    """The registry of one entry and what every entry counts."""
+
+    def __init__(self, *, entry: str, settings: CommonSettings) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        Info("twinport", "The entry that answers.", registry=self.registry).info(
+            {"entry": entry, "version": __version__, "engine_mode": settings.engine_mode.value}
+        )
+        self.requests = Counter(
+            "twinport_http_requests",
+            "Requests answered, by route, method and status.",
+            ("route", "method", "status"),
+            registry=self.registry,
+        )
+        self.request_seconds = Histogram(
+            "twinport_http_request_seconds",
+            "Seconds from the request's head to the end of its answer.",
+            ("route", "method"),
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self.in_flight = Gauge("twinport_http_requests_in_flight", "Requests being served.", registry=self.registry)
+        self.errors = Counter(
+            "twinport_errors", "Errors told to clients, by stable code.", ("code",), registry=self.registry
+        )
+        self._disk("data", settings.data_dir)
+
+    def _disk(self, store: str, folder: Path) -> None:
+        """Report the free and total bytes of the file system under a folder, read when scraped."""
+        free = Gauge("twinport_disk_free_bytes", "Free bytes.", ("store",), registry=self.registry)
+        total = Gauge("twinport_disk_total_bytes", "All bytes.", ("store",), registry=self.registry)
+        free.labels(store).set_function(lambda: float(shutil.disk_usage(folder).free))
+        total.labels(store).set_function(lambda: float(shutil.disk_usage(folder).total))
+
+
+@operation(
+    summary="Prometheus metrics",
+    tag="operation",
+    content={"text/plain": {"schema": {"type": "string"}}},
+)
+async def metrics_endpoint(request: Request) -> Response:
+    """All metrics of this entry in Prometheus' text format."""
+    metrics: Metrics = request.state.metrics
+    encoder, content_type = choose_encoder(request.headers.get("accept", ""))
+    return Response(encoder(metrics.registry), headers={"Content-Type": content_type})

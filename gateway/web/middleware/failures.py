@@ -1,0 +1,47 @@
+"""The last line of defence: whatever escapes becomes a sentence, never a traceback."""
+
+from __future__ import annotations
+
+import structlog
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.domain.errors import GatewayError, internal
+from gateway.web.errors import error_response
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class FailuresMiddleware:
+    """Answers for errors that no handler turned into an answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def note_start(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note_start)
+        except ClientDisconnect:
+            return
+        except GatewayError as error:
+            refusal = error
+        except Exception:
+            log.exception("request failed", path=scope["path"])
+            refusal = internal()
+        else:
+            return
+        scope["twinport.error"] = refusal
+        if started:
+            # Too late: the server cuts an unfinished answer, so that nobody takes it for a whole one.
+            return
+        await error_response(refusal, scope)(scope, receive, send)

@@ -1,0 +1,57 @@
+"""Query strings and JSON bodies into models; what does not fit becomes one clear sentence."""
+
+from __future__ import annotations
+
+import json
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+
+from gateway.domain.errors import GatewayError, invalid_request, missing_field
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def _complaint(error: ValidationError) -> GatewayError:
+    problem = error.errors(include_input=False, include_url=False)[0]
+    field = ".".join(str(part) for part in problem["loc"]) or "body"
+    if problem["type"] == "missing":
+        return missing_field(field)
+    cause = problem.get("ctx", {}).get("error")
+    if isinstance(cause, GatewayError):
+        return cause
+    return invalid_request(
+        f"参数 {field} 无效：{problem['msg']}。", f"The field {field} is not valid: {problem['msg']}.", param=field
+    )
+
+
+def validate(model: type[Model], values: object) -> Model:
+    """Check values against a model.
+
+    Raises:
+        GatewayError: ``missing_field`` or ``invalid_request`` (400), naming the field.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise _complaint(error) from error
+
+
+def parse_query(request: Request, model: type[Model]) -> Model:
+    """The query string as a model; a field given twice counts as its last value."""
+    return validate(model, dict(request.query_params))
+
+
+async def parse_json(request: Request, model: type[Model]) -> Model:
+    """The JSON body as a model, whatever its declared content type.
+
+    Raises:
+        GatewayError: 400 for anything that is not a JSON object of the right fields.
+    """
+    body = await request.body()
+    try:
+        values = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise invalid_request("请求体不是有效的 JSON。", "The body is not valid JSON.", code="invalid_json") from error
+    return validate(model, values)

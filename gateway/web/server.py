@@ -1,0 +1,47 @@
+"""Serves one entry with uvicorn on uvloop and httptools."""
+
+from __future__ import annotations
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from gateway.infrastructure.logging import configure_logging
+from gateway.settings import CommonSettings, VideoSettings, VoiceSettings
+from gateway.web.app import create_video_app, create_voice_app
+from gateway.web.protocol import BoundedHttpProtocol
+
+KEEP_ALIVE_SECONDS = 75
+
+
+def _serve(app: ASGIApp, settings: CommonSettings) -> None:
+    BoundedHttpProtocol.max_head_bytes = settings.max_header_bytes
+    uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            loop="uvloop",
+            http=BoundedHttpProtocol,
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=settings.shutdown_timeout,
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=list(settings.trusted_proxies),
+        )
+    ).run()
+
+
+def run_voice(settings: VoiceSettings) -> None:
+    """Serve the voice entry until SIGTERM or SIGINT."""
+    configure_logging(level=settings.log_level, fmt=settings.log_format, entry="voice")
+    _serve(create_voice_app(settings=settings), settings)
+
+
+def run_video(settings: VideoSettings) -> None:
+    """Serve the video entry until SIGTERM or SIGINT."""
+    configure_logging(level=settings.log_level, fmt=settings.log_format, entry="video")
+    _serve(create_video_app(settings=settings), settings)
