@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The two entries, called the way the desktop client calls them (Python 3.8, standard library).
+
+Text fields first, the file last, as application/octet-stream, with an exact Content-Length; 503 means come back.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import time
+import uuid
+from dataclasses import dataclass
+from typing import Any, Dict, Mapping, Optional
+from urllib.parse import quote, urlsplit
+
+_RETRY_SECONDS = 3.0
+
+
+class EntryError(Exception):
+    """A call went wrong; the message is a sentence for the report."""
+
+
+class UnreachableError(EntryError):
+    """Nobody answered: `refused` tells an open host with a closed port from silence (a firewall)."""
+
+    def __init__(self, message: str, refused: bool) -> None:
+        super().__init__(message)
+        self.refused = refused
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One HTTP answer, read whole."""
+
+    status: int
+    body: bytes
+
+    def json(self) -> Dict[str, Any]:
+        """Return the body as a JSON object; raises EntryError where it is none."""
+        try:
+            value = json.loads(self.body.decode("utf-8"))
+        except ValueError as error:
+            raise EntryError("HTTP %d without JSON: %r" % (self.status, self.body[:120])) from error
+        if not isinstance(value, dict):
+            raise EntryError("HTTP %d with JSON that is no object: %r" % (self.status, self.body[:120]))
+        return value
+
+    def require_ok(self) -> Answer:
+        """Return itself; raises EntryError with the entry's own sentence where the status is not 2xx."""
+        if 200 <= self.status < 300:
+            return self
+        try:
+            told = self.json()
+            sentence = told.get("message") or told.get("error")
+        except EntryError:
+            sentence = self.body[:200].decode("utf-8", "replace")
+        raise EntryError("HTTP %d: %s" % (self.status, sentence))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry by its base URL (`http://host:port`); `patience` is how long a 503 is waited out, in seconds."""
+
+    url: str
+    api_key: str = ""
+    timeout: float = 30.0
+    patience: float = 0.0
+
+    def get(self, path: str) -> Answer:
+        """GET a path; raises UnreachableError where nobody answers."""
+        return self._patiently("GET", path, b"", {})
+
+    def delete(self, path: str) -> Answer:
+        """DELETE a path."""
+        return self._patiently("DELETE", path, b"", {})
+
+    def post_json(self, path: str, value: Mapping[str, Any]) -> Answer:
+        """POST a JSON object."""
+        return self._patiently("POST", path, json.dumps(value).encode(), {"Content-Type": "application/json"})
+
+    def post_file(self, path: str, fields: Mapping[str, str], field: str, name: str, content: bytes) -> Answer:
+        """POST a form: text fields, then one file under `field`."""
+        boundary = "-" * 26 + uuid.uuid4().hex
+        parts = [
+            '--%s\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % (boundary, key, value)
+            for key, value in fields.items()
+        ]
+        parts.append(
+            '--%s\r\nContent-Disposition: form-data; name="%s"; filename="%s"\r\n'
+            "Content-Type: application/octet-stream\r\n\r\n" % (boundary, field, name)
+        )
+        body = "".join(parts).encode() + content + ("\r\n--%s--\r\n" % boundary).encode()
+        return self._patiently("POST", path, body, {"Content-Type": "multipart/form-data; boundary=%s" % boundary})
+
+    def _patiently(self, method: str, path: str, body: bytes, headers: Dict[str, str]) -> Answer:
+        deadline = time.monotonic() + self.patience
+        while True:
+            answer = self._once(method, path, body, headers)
+            if answer.status != 503 or time.monotonic() + _RETRY_SECONDS > deadline:
+                return answer
+            time.sleep(_RETRY_SECONDS)
+
+    def _once(self, method: str, path: str, body: bytes, headers: Dict[str, str]) -> Answer:
+        address = urlsplit(self.url)
+        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=self.timeout)
+        key = {"X-API-Key": self.api_key} if self.api_key else {}
+        try:
+            connection.request(method, path, body or None, {**headers, **key, "Accept-Language": "en"})
+            response = connection.getresponse()
+            return Answer(response.status, response.read())
+        except ConnectionRefusedError as error:
+            raise UnreachableError("%s refuses connections: nothing listens there" % self.url, True) from error
+        except socket.timeout as error:
+            raise UnreachableError("%s gave no answer within %.0f s" % (self.url, self.timeout), False) from error
+        except (OSError, http.client.HTTPException) as error:
+            raise UnreachableError("%s: %s" % (self.url, error), False) from error
+        finally:
+            connection.close()
+
+
+def poll(seconds: float, interval: float, look: Any) -> Any:
+    """Call `look` every `interval` seconds until it returns something; None after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found: Optional[Any] = look()
+        if found is not None or time.monotonic() > deadline:
+            return found
+        time.sleep(interval)
+
+
+def query(**values: str) -> str:
+    """Return a query string with every value escaped."""
+    return "&".join("%s=%s" % (key, quote(value, safe="")) for key, value in values.items())
