@@ -115,7 +115,8 @@ _VIDEO_NAME = "avatar_00000000-0000-4000-8000-000000000000.mp4"
 _AUDIBLE_PEAK = 0.02
 _CONNECT_SECONDS = 3
 _SHUT = (
-    "Something on the way is shut if the host itself reaches it: open TCP 8383 and 9090 in the provider's security group"
+    "Where the host itself reaches it, something on the way is shut: "
+    "open TCP 8383 and 9090 in the provider's security group"
 )
 _NOT_RUNNING = "The way is open but nothing runs there: see what the host itself reports"
 
