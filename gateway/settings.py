@@ -6,7 +6,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, HttpUrl, PlainSerializer, SecretStr, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    HttpUrl,
+    PlainSerializer,
+    SecretStr,
+    TypeAdapter,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MIB = 2**20
@@ -27,6 +36,15 @@ def _split(value: object) -> object:
 
 
 CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), PlainSerializer(",".join)]
+
+
+def _http_urls(urls: tuple[str, ...]) -> tuple[str, ...]:
+    if not urls:
+        raise ValueError("at least one address is needed")
+    return tuple(str(TypeAdapter(HttpUrl).validate_python(url)).rstrip("/") for url in urls)
+
+
+EngineUrls = Annotated[CommaSeparated, AfterValidator(_http_urls)]
 
 
 class CommonSettings(BaseSettings):
@@ -134,7 +152,53 @@ class VideoSettings(CommonSettings):
     data_dir: Path = Field(
         Path("/var/lib/twinport/video_data"), description="Folder of the entry's own state: database."
     )
-    duix_url: HttpUrl = Field(HttpUrl("http://duix-avatar-gen-video:8383"), description="The Duix engine.")
+    duix_url: EngineUrls = Field(
+        ("http://duix-avatar-gen-video:8383",),
+        description="The Duix engines, comma separated, one per GPU; all see MEDIA_DIR as /code/data.",
+    )
     media_dir: Path = Field(
         Path("/var/lib/twinport/duix_data"), description="The folder that the engine sees as /code/data."
     )
+    max_upload_bytes: int = Field(4 * GIB, description="Largest upload.", ge=1024)
+    queue_size: int = Field(1000, description="Tasks that may wait; more get 503.", ge=1)
+    audio_max_seconds: float = Field(3600.0, description="Longest audio of one video, in seconds.", gt=0)
+    conversion_timeout: float = Field(900.0, description="Seconds that one conversion of an input may take.", gt=0)
+    conversion_workers: int = Field(0, description="ffmpeg processes at once; 0: one per CPU core.", ge=0)
+
+    engine_poll_interval: float = Field(1.0, description="Seconds between two looks at an engine.", gt=0)
+    engine_warm_up: float = Field(
+        -1.0,
+        description="Seconds an engine gets after it came up before it is given work; -1: 25 for gpu, 0 for preview.",
+    )
+    engine_lost_timeout: float = Field(
+        300.0,
+        description="Seconds an engine may be silent in the middle of a task before the task is tried again.",
+        gt=0,
+    )
+    engine_patience: float = Field(
+        900.0, description="Seconds a task waits while no engine is in service; then it fails.", gt=0
+    )
+    stall_timeout: float = Field(900.0, description="Seconds without progress before a task is given up.", gt=0)
+    stall_seconds_per_second: float = Field(
+        20.0, description="Added to the above for each second of audio: progress is coarse.", ge=0
+    )
+    length_tolerance: float = Field(
+        1.0, description="Seconds by which a video may differ in length from its audio (or 5 %, if more).", gt=0
+    )
+    forward_timeout: float = Field(
+        30.0, description="Seconds the engine gets to answer a call that is passed on.", gt=0
+    )
+
+    results_max_age: int = Field(7 * 86400, description="Seconds that finished videos are kept.", ge=60)
+    results_max_bytes: int = Field(100 * GIB, description="Total size of finished videos; the oldest go first.", ge=MIB)
+    uploads_max_age: int = Field(7 * 86400, description="Seconds that uploads are kept after their last use.", ge=60)
+    uploads_max_bytes: int = Field(100 * GIB, description="Total size of uploads; the oldest go first.", ge=MIB)
+    tasks_max_age: int = Field(30 * 86400, description="Seconds that ended tasks are remembered.", ge=60)
+    retention_interval: float = Field(300.0, description="Seconds between two clean-ups.", gt=0)
+
+    @property
+    def warm_up_seconds(self) -> float:
+        """Seconds that a started engine is left alone."""
+        if self.engine_warm_up >= 0:
+            return self.engine_warm_up
+        return 25.0 if self.engine_mode is EngineMode.GPU else 0.0

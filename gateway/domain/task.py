@@ -1,0 +1,156 @@
+"""A video task: its states, its name at the engine, and how it looks to the desktop client."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from gateway.domain.errors import GatewayError, Language, invalid_request, missing_field
+from gateway.domain.task_failures import failure_sentence
+
+MAX_CODE_CHARS = 200
+RESULT_SUFFIX = "-r.mp4"
+# The engine puts the code into shell commands: only these characters reach it.
+_ENGINE_SAFE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class TaskState(StrEnum):
+    """Where a task stands; the first four are alive."""
+
+    SUBMITTED = "submitted"  # written down; its files have not been looked at
+    QUEUED = "queued"  # its files are media
+    PREPARED = "prepared"  # its files are in the engine's form
+    RUNNING = "running"  # given to an engine
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+WAITING = frozenset({TaskState.SUBMITTED, TaskState.QUEUED, TaskState.PREPARED})
+LIVE = WAITING | {TaskState.RUNNING}
+
+
+@dataclass(frozen=True)
+class Task:
+    """One video to make. Times are Unix seconds, lengths seconds.
+
+    Attributes:
+        seq: place in the order of submission.
+        code: the client's name of the task, opaque.
+        audio_url, video_url: the inputs as the client named them.
+        options: further fields of the request, handed to the engine as they came.
+        attempt: how many times an engine has been given this task for good (0: never).
+        engine, engine_code: which engine has it and under which code.
+        accepted_at: when that engine took it; None until it answered.
+        not_before: earliest time of the next attempt.
+        engine_busy: a cancelled task that an engine is still working on.
+    """
+
+    seq: int
+    code: str
+    audio_url: str
+    video_url: str
+    created_at: float
+    options: Mapping[str, object] = field(default_factory=dict)
+    state: TaskState = TaskState.SUBMITTED
+    progress: int = 0
+    audio_seconds: float = 0.0
+    attempt: int = 0
+    engine: str = ""
+    engine_code: str = ""
+    accepted_at: float | None = None
+    not_before: float = 0.0
+    started_at: float | None = None
+    finished_at: float | None = None
+    result_seconds: float = 0.0
+    result_bytes: int = 0
+    width: int = 0
+    height: int = 0
+    failure_code: str = ""
+    failure_detail: str = ""
+
+    @property
+    def key(self) -> str:
+        """The task's name in file names and at the engine: the code itself where that is safe, else its hash."""
+        return task_key(self.code)
+
+    @property
+    def result_name(self) -> str:
+        """File name of the finished video."""
+        return self.key + RESULT_SUFFIX
+
+    @property
+    def is_live(self) -> bool:
+        """Whether anything is still to be done."""
+        return self.state in LIVE
+
+
+def task_key(code: str) -> str:
+    """A file name and engine code for any client code; a dot keeps hashed ones apart from plain ones."""
+    if _ENGINE_SAFE.fullmatch(code):
+        return code
+    return f"t.{hashlib.sha256(code.encode()).hexdigest()[:32]}"
+
+
+def engine_code_of(task: Task, attempt: int) -> str:
+    """The code of one attempt: never the same twice, so that no two attempts share a result file."""
+    return task.key if attempt == 1 else f"{task.key}.{attempt}"
+
+
+def checked_code(value: object) -> str:
+    """The code of a request.
+
+    Raises:
+        GatewayError: ``missing_field`` or ``invalid_code`` (400).
+    """
+    if value is None or value == "":
+        raise missing_field("code")
+    code = str(value)
+    if len(code) > MAX_CODE_CHARS or not code.isprintable():
+        raise invalid_code()
+    return code
+
+
+def invalid_code() -> GatewayError:
+    """A task code that can't be one."""
+    return invalid_request(
+        f"任务编号 code 无效：最多 {MAX_CODE_CHARS} 个可见字符。",
+        f"The task code is not valid: at most {MAX_CODE_CHARS} printable characters.",
+        param="code",
+        code="invalid_code",
+    )
+
+
+def envelope(code: int, data: Mapping[str, object], msg: str, *, success: bool = True) -> dict[str, object]:
+    """The shape of every answer of the engine's protocol."""
+    return {"code": code, "data": data, "msg": msg, "success": success}
+
+
+def unknown_task() -> dict[str, object]:
+    """The engine's own answer for a code that nobody submitted."""
+    return envelope(10004, {}, "任务不存在")
+
+
+def task_view(task: Task, *, msg: str, language: Language) -> dict[str, object]:
+    """What ``/easy/query`` answers: status 1 while alive, 2 done, 3 failed or cancelled.
+
+    ``result`` stays empty until the video can be fetched: the client takes anything else for "finished".
+    """
+    data: dict[str, object] = {"code": task.code, "status": 1, "progress": task.progress, "result": "", "msg": msg}
+    if task.state is TaskState.DONE:
+        data |= {
+            "status": 2,
+            "progress": 100,
+            "result": f"/{task.result_name}",
+            "msg": "任务完成" if language == "zh" else "Done",
+            "video_duration": round(task.result_seconds * 1000),
+            "width": task.width,
+            "height": task.height,
+        }
+    elif not task.is_live:
+        data |= {"status": 3, "progress": 0, "msg": failure_sentence(task.failure_code, task.failure_detail, language)}
+        data["error"] = task.failure_code
+    return data

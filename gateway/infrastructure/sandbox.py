@@ -1,0 +1,137 @@
+"""Runs ffmpeg and ffprobe on files that strangers sent: bounded in time, memory and output, and never outliving us.
+
+The decoders get no standard input, an empty environment and their own process group. `prlimit` bounds what they may
+use; `setpriv --pdeathsig` ends them with the gateway, even when that is killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+MAX_STDOUT_BYTES = 1 << 20
+MAX_STDERR_BYTES = 16 * 1024
+READ_BLOCK = 64 * 1024
+# Plain media only: playlists, concat scripts and SDP would make the decoder open other files or addresses.
+PLAIN_CONTAINERS = "wav,mp3,mov,ogg,matroska,flac,aac,aiff,amr,caf,asf,avi,mpegts,mpeg,flv,w64,au,ac3,eac3,m4v"
+READ_SAFELY = ("-protocol_whitelist", "file", "-format_whitelist", PLAIN_CONTAINERS)
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What one process may use.
+
+    Attributes:
+        wall_seconds: time until it is killed.
+        cpu_seconds: processor time, all threads together.
+        memory_bytes: address space.
+        file_bytes: size of any file it writes.
+    """
+
+    wall_seconds: float
+    cpu_seconds: int
+    memory_bytes: int
+    file_bytes: int
+
+
+@dataclass(frozen=True)
+class Completed:
+    """How a process ended.
+
+    Attributes:
+        status: exit status; negative for a signal.
+        stdout: what it wrote, up to a limit.
+        stderr: the end of what it said.
+        timed_out: it was killed for taking too long.
+    """
+
+    status: int
+    stdout: bytes
+    stderr: str
+    timed_out: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ended well."""
+        return self.status == 0 and not self.timed_out
+
+
+class Sandbox:
+    """Runs at most `workers` processes at once; further callers wait.
+
+    Args:
+        workers: processes at once; 0: one per CPU core.
+    """
+
+    def __init__(self, workers: int = 0) -> None:
+        self._slots = asyncio.Semaphore(workers or os.cpu_count() or 1)
+
+    async def run(self, command: Sequence[str], *, folder: Path, bounds: Bounds) -> Completed:
+        """Run a command within a folder; a cancelled caller takes the process with it."""
+        async with self._slots:
+            process = await asyncio.create_subprocess_exec(
+                *_bounded(command, bounds),
+                cwd=folder,
+                env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                start_new_session=True,
+            )
+            try:
+                return await _watch(process, bounds.wall_seconds)
+            finally:
+                await _end(process)
+
+
+def _bounded(command: Sequence[str], bounds: Bounds) -> list[str]:
+    limits = [
+        f"--cpu={bounds.cpu_seconds}",
+        f"--as={bounds.memory_bytes}",
+        f"--fsize={bounds.file_bytes}",
+        "--core=0",
+    ]
+    return ["setpriv", "--pdeathsig", "KILL", "prlimit", *limits, *command]
+
+
+async def _watch(process: asyncio.subprocess.Process, seconds: float) -> Completed:
+    assert process.stdout is not None  # noqa: S101 - both are pipes
+    assert process.stderr is not None  # noqa: S101
+    timed_out = False
+    output = asyncio.gather(_head(process.stdout, MAX_STDOUT_BYTES), _tail(process.stderr, MAX_STDERR_BYTES))
+    try:
+        async with asyncio.timeout(seconds):
+            stdout, stderr = await asyncio.shield(output)
+            await process.wait()
+    except TimeoutError:
+        timed_out = True
+        await _end(process)
+        stdout, stderr = await output
+    status = process.returncode if process.returncode is not None else -signal.SIGKILL
+    return Completed(status, stdout, stderr.decode("utf-8", "replace"), timed_out)
+
+
+async def _head(stream: asyncio.StreamReader, limit: int) -> bytes:
+    kept = b""
+    while block := await stream.read(READ_BLOCK):
+        kept += block[: limit - len(kept)]
+    return kept
+
+
+async def _tail(stream: asyncio.StreamReader, limit: int) -> bytes:
+    kept = b""
+    while block := await stream.read(READ_BLOCK):
+        kept = (kept + block)[-limit:]
+    return kept
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
