@@ -36,6 +36,7 @@ def upgrade() -> None:
         sa.Column("fingerprint", sa.String(64), primary_key=True),
         sa.Column("token", sa.String(64), nullable=False),
         sa.Column("voice_id", sa.String(64), nullable=False),
+        sa.Column("model", sa.String(256), nullable=False),
         sa.Column("bytes", sa.BigInteger, nullable=False),
         sa.Column("seconds", sa.Float, nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
