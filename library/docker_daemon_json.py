@@ -1,0 +1,178 @@
+#!/usr/bin/python
+"""Ansible module: one owner's settings in Docker's daemon.json, merged with what others put there."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: docker_daemon_json
+short_description: Merge settings into Docker's daemon.json and take them out again
+description:
+  - Sets this owner's keys in C(daemon.json) and leaves everybody else's alone.
+  - Remembers in O(state_dir) what it set and what stood there before; a setting that is no longer asked for returns to that,
+    so an empty O(settings) gives the file back as it was found.
+  - Validates the result with C(dockerd --validate) where the installed Docker knows it, before the old file is replaced.
+  - Never restarts Docker; RV(restart) and RV(reload) say what is due, also when an earlier run was cut off before it did.
+options:
+  owner:
+    description: Who these settings belong to; every owner keeps only its own.
+    type: str
+    required: true
+  settings:
+    description: Keys to enforce.
+    type: dict
+    default: {}
+  defaults:
+    description: Keys to set only where nobody else has decided them. Log options go with the log driver they were written for.
+    type: dict
+    default: {}
+  path:
+    description: The file.
+    type: path
+    default: /etc/docker/daemon.json
+  state_dir:
+    description: Where the owner's record is kept, as I(owner).json.
+    type: path
+    required: true
+  pending:
+    description: Mark that a restart is due; whoever restarts Docker removes it. Should lie where a reboot clears it.
+    type: path
+    default: /run/twinport-docker-restart-due
+attributes:
+  check_mode: {support: full}
+  diff_mode: {support: full}
+  idempotent: {support: full}
+author: Twinport
+"""
+
+EXAMPLES = r"""
+- name: Rotate logs and keep containers running while Docker restarts
+  docker_daemon_json:
+    owner: docker
+    settings: {live-restore: true}
+    defaults: {log-driver: json-file, log-opts: {max-size: 20m, max-file: "5"}}
+    state_dir: /etc/twinport/docker
+"""
+
+RETURN = r"""
+restart: {description: Whether dockerd must be restarted to take the file over., type: bool, returned: success}
+reload: {description: Whether SIGHUP is enough., type: bool, returned: success}
+settings: {description: The whole document as it is now., type: dict, returned: success}
+actions: {description: What changed, type: list, elements: str, returned: success}
+"""
+
+import dataclasses
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.daemon_settings import Holding, fill, merge
+from ansible.module_utils.durable_files import replace_file
+from ansible.module_utils.host_commands import output_of, text_of
+
+ARGUMENTS = {
+    "owner": {"type": "str", "required": True},
+    "settings": {"type": "dict", "default": {}},
+    "defaults": {"type": "dict", "default": {}},
+    "path": {"type": "path", "default": "/etc/docker/daemon.json"},
+    "state_dir": {"type": "path", "required": True},
+    "pending": {"type": "path", "default": "/run/twinport-docker-restart-due"},
+}
+
+
+class DaemonJson:
+    """The file, this owner's record beside it, and the validation between reading and replacing them."""
+
+    def __init__(self, module):
+        self.module = module
+        self.path = Path(module.params["path"])
+        self.record = Path(module.params["state_dir"]) / (module.params["owner"] + ".json")
+        self.pending = Path(module.params["pending"])
+
+    def read(self):
+        """The document as it stands; fails the task where it isn't a JSON object."""
+        text = text_of(str(self.path))
+        if not text.strip():
+            return {}
+        try:
+            document = json.loads(text)
+        except ValueError as error:
+            self.module.fail_json(
+                msg="{0} is not valid JSON ({1}). Docker itself can't read it: correct or remove it, then run this "
+                "again.".format(self.path, error)
+            )
+        if not isinstance(document, dict):
+            self.module.fail_json(msg="{0} holds no JSON object. Correct or remove it, then run this again.".format(self.path))
+        return document
+
+    def read_holdings(self):
+        """What this owner holds, from its record."""
+        text = text_of(str(self.record))
+        rows = json.loads(text) if text else []
+        return tuple(Holding(tuple(row["path"]), row["value"], row["had"], row["before"]) for row in rows)
+
+    def validate(self, text):
+        """Ask dockerd about the new file; old versions can't be asked, and then JSON is all we know."""
+        if "--validate" not in output_of(["dockerd", "--help"]):
+            return
+        with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:  # noqa: S108 - a private folder is made in it
+            candidate = Path(folder) / "daemon.json"
+            candidate.write_text(text, encoding="utf-8")
+            code, out, err = self.module.run_command([shutil.which("dockerd"), "--validate", "--config-file", str(candidate)])
+        if code:
+            self.module.fail_json(
+                msg="Docker refuses the settings for {0}: {1} Nothing was changed; correct the variables that set "
+                "them.".format(self.path, (err or out).strip())
+            )
+
+    def apply(self):
+        """Merge, validate, replace, and say what is due."""
+        document, holdings = self.read(), self.read_holdings()
+        settings = dict(fill(document, holdings, self.module.params["defaults"]), **self.module.params["settings"])
+        result = merge(document, holdings, settings)
+        before, after = _render(document), _render(result.document)
+        record = _render([dataclasses.asdict(holding) for holding in result.holdings])
+        due = self.pending.exists()
+        if result.actions:
+            self.validate(after)
+        if not self.module.check_mode:
+            self.write(result, after, record)
+        self.module.exit_json(
+            changed=bool(result.actions) or due,
+            restart=due or (bool(result.actions) and result.restart),
+            reload=bool(result.actions) and not result.restart,
+            settings=result.document,
+            actions=list(result.actions) or (["restart Docker, which an earlier run left undone"] if due else []),
+            diff={"before": before, "after": after, "before_header": str(self.path), "after_header": str(self.path)},
+        )
+
+    def write(self, result, text, record):
+        """Write the record first: a crash between the two must not make our values look like somebody else's."""
+        if text_of(str(self.record)) != record:
+            _store(self.record, record, 0o600)
+        if not result.actions:
+            return
+        if result.restart:
+            self.pending.touch()
+        _store(self.path, text, 0o644)
+
+
+def _render(document):
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n" if document else ""
+
+
+def _store(path, text, mode):
+    if text:
+        replace_file(str(path), text.encode(), mode)
+    elif path.exists():
+        path.unlink()
+
+
+def main():
+    """Run the module."""
+    DaemonJson(AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)).apply()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+#!/usr/bin/python
+"""Ansible module: find out which Docker a host has and what it would take to make it a good one."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: docker_survey
+short_description: Tell which Docker a host has and which packages it lacks
+description:
+  - Looks for Docker Engine, compose v2 and buildx, wherever they came from, and decides where a missing one is to come from.
+  - Changes nothing, and works on a host without Docker.
+options:
+  source:
+    description: Where Docker may come from.
+    type: str
+    choices: [auto, ce, distribution, existing]
+    default: auto
+  minimum:
+    description: The oldest versions of C(engine), C(compose) and C(buildx) that will do.
+    type: dict
+    required: true
+  pins:
+    description: Exact package versions wanted, by package name.
+    type: dict
+    default: {}
+attributes:
+  check_mode: {support: full}
+  diff_mode: {support: none}
+  idempotent: {support: full}
+author: Twinport
+"""
+
+EXAMPLES = r"""
+- name: Look at the host's Docker
+  docker_survey:
+    source: auto
+    minimum: {engine: "20.10", compose: "2.17", buildx: "0.10"}
+  register: docker_survey
+"""
+
+RETURN = r"""
+system: {description: "The operating system: id, family, version, codename, name, architecture.", type: dict, returned: success}
+found: {description: "The Docker found: kind, engine, compose, buildx.", type: dict, returned: success}
+source: {description: "Where Docker comes from: existing, ce or distribution.", type: str, returned: success}
+missing: {description: Packages to install., type: list, elements: str, returned: success}
+running: {description: Whether dockerd answers., type: bool, returned: success}
+swarm: {description: Whether the host is a member of a swarm., type: bool, returned: success}
+certificate_store: {description: Whether the host's certificate store can be rebuilt., type: bool, returned: success}
+"""
+
+import dataclasses
+import platform
+import shutil
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.docker_installation import (
+    Docker,
+    UnusableDockerError,
+    choose,
+    classify,
+    missing,
+    parse_dpkg,
+    parse_rpm,
+)
+from ansible.module_utils.host_commands import output_of, text_of
+from ansible.module_utils.os_release import parse_os_release
+
+_DEB_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def installed_packages():
+    """Installed packages and their versions, from whichever package manager the host has."""
+    if shutil.which("dpkg-query"):
+        form = "${db:Status-Abbrev}\t${Package}\t${Version}\n"
+        return parse_dpkg(output_of(["dpkg-query", "-W", "-f", form], seconds=60))
+    return parse_rpm(output_of(["rpm", "-qa", "--qf", "%{NAME}\t%{EVR}\n"], seconds=60))
+
+
+def find_docker(installed):
+    """Look for Docker's three parts without needing the daemon: its programs tell their versions."""
+    executable = shutil.which("docker")
+    kind = classify(installed, str(Path(executable).resolve()) if executable else "")
+    if kind in ("none", "snap", "podman"):
+        return Docker(kind=kind)
+    return Docker(
+        kind=kind,
+        engine=output_of(["dockerd", "--version"]).replace("Docker version", "").split(",")[0].strip(),
+        compose=output_of(["docker", "compose", "version", "--short"]).strip(),
+        buildx=(output_of(["docker", "buildx", "version"]).split() + ["", ""])[1],
+    )
+
+
+def main():
+    """Probe, decide, report."""
+    module = AnsibleModule(
+        argument_spec={
+            "source": {"type": "str", "choices": ["auto", "ce", "distribution", "existing"], "default": "auto"},
+            "minimum": {"type": "dict", "required": True},
+            "pins": {"type": "dict", "default": {}},
+        },
+        supports_check_mode=True,
+    )
+    system = parse_os_release(text_of("/etc/os-release"))
+    installed = installed_packages()
+    found = find_docker(installed)
+    try:
+        plan = choose(module.params["source"], system, found, module.params["minimum"])
+    except UnusableDockerError as error:
+        module.fail_json(msg=str(error), found=dataclasses.asdict(found))
+    pins = {name: str(version) for name, version in module.params["pins"].items() if version}
+    state = output_of(["docker", "info", "--format", "{{.ServerVersion}} {{.Swarm.LocalNodeState}}"], seconds=30).split()
+    machine = platform.machine()
+    module.exit_json(
+        changed=False,
+        system=dict(dataclasses.asdict(system), architecture=_DEB_ARCHITECTURES.get(machine, machine)),
+        found=dataclasses.asdict(found),
+        source=plan.source,
+        missing=missing(plan.packages, installed, pins),
+        running=bool(state),
+        swarm="active" in state,
+        certificate_store=bool(shutil.which("update-ca-certificates") or shutil.which("update-ca-trust")),
+    )
+
+
+if __name__ == "__main__":
+    main()

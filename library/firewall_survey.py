@@ -1,0 +1,126 @@
+#!/usr/bin/python
+"""Ansible module: what a firewall must know about a host before it shuts anything."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: firewall_survey
+short_description: Tell on which ports SSH answers and which firewalls are active
+description:
+  - "Finds SSH three ways: the connection that carries this task, the sockets that sshd (or systemd for it) listens on, and
+    sshd's own configuration."
+  - Changes nothing.
+attributes:
+  check_mode: {support: full}
+  diff_mode: {support: none}
+  idempotent: {support: full}
+author: Twinport
+"""
+
+EXAMPLES = r"""
+- name: Look at the host's network
+  firewall_survey:
+  register: firewall_survey
+"""
+
+RETURN = r"""
+ssh_ports: {description: Ports on which SSH answers., type: list, elements: int, returned: success}
+outside: {description: Interfaces of the default routes., type: list, elements: str, returned: success}
+nft: {description: Whether the program nft is there., type: bool, returned: success}
+ufw: {description: Whether ufw is active., type: bool, returned: success}
+firewalld: {description: Whether firewalld is running., type: bool, returned: success}
+"""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.host_commands import output_of, text_of
+from ansible.module_utils.socket_table import default_interfaces, parse_tcp
+
+_SSH_SERVERS = ("sshd", "dropbear")
+
+
+def socket_inodes(pid):
+    """Inodes of the sockets a process holds."""
+    inodes = set()
+    for link in Path("/proc/{0}/fd".format(pid)).glob("*"):
+        try:
+            target = str(link.readlink()) if hasattr(link, "readlink") else os.readlink(str(link))  # noqa: PTH115
+        except OSError:
+            continue
+        if target.startswith("socket:["):
+            inodes.add(int(target[8:-1]))
+    return inodes
+
+
+def parent_of(pid):
+    """The id of a process's parent, 0 where there is none."""
+    found = re.search(r"^PPid:\s+(\d+)$", text_of("/proc/{0}/status".format(pid)), re.MULTILINE)
+    return int(found.group(1)) if found else 0
+
+
+def name_of(pid):
+    """The name of a process."""
+    return text_of("/proc/{0}/comm".format(pid)).strip()
+
+
+def ssh_servers():
+    """Ids of the SSH servers themselves; their children listen on nothing but ports that a session forwards."""
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and name_of(folder.name) in _SSH_SERVERS:
+            pid = int(folder.name)
+            if name_of(parent_of(pid)) not in _SSH_SERVERS:
+                yield pid
+
+
+def listening_ssh_ports():
+    """Ports that an SSH server listens on, and those that systemd holds for it."""
+    inodes = set()
+    for pid in ssh_servers():
+        inodes |= socket_inodes(pid)
+    sockets = parse_tcp(text_of("/proc/net/tcp")) + parse_tcp(text_of("/proc/net/tcp6"))
+    ports = {socket.port for socket in sockets if socket.inode in inodes and socket.state == "listen"}
+    units = output_of(["systemctl", "show", "ssh.socket", "sshd.socket", "--property=ActiveState,Listen"])
+    for unit in units.split("\n\n"):
+        if "ActiveState=active" in unit:
+            ports |= {int(port) for port in re.findall(r"(\d+) \(Stream\)", unit)}
+    return ports
+
+
+def configured_ssh_ports():
+    """Ports in sshd's effective configuration."""
+    sshd = shutil.which("sshd") or "/usr/sbin/sshd"
+    return {int(port) for port in re.findall(r"^port (\d+)$", output_of([sshd, "-T"]), re.MULTILINE)}
+
+
+def connection_port():
+    """The local port of the SSH connection that this task came through, found from its ancestors' environment."""
+    pid = os.getpid()
+    while pid > 1:
+        for entry in text_of("/proc/{0}/environ".format(pid)).split("\0"):
+            fields = entry[len("SSH_CONNECTION=") :].split()
+            if entry.startswith("SSH_CONNECTION=") and len(fields) == 4:
+                return {int(fields[3])}
+        pid = parent_of(pid)
+    return set()
+
+
+def main():
+    """Probe and report."""
+    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    ports = listening_ssh_ports() | configured_ssh_ports() | connection_port()
+    module.exit_json(
+        changed=False,
+        ssh_ports=sorted(ports),
+        outside=sorted(default_interfaces(text_of("/proc/net/route"), text_of("/proc/net/ipv6_route"))),
+        nft=bool(shutil.which("nft") or Path("/usr/sbin/nft").exists()),
+        ufw="Status: active" in output_of(["ufw", "status"], env={"LANG": "C", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}),
+        firewalld=output_of(["firewall-cmd", "--state"]).strip() == "running",
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""What operating system a host runs, read from os-release(5)."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import Dict
+
+_DEBIAN = ("debian", "ubuntu")
+_REDHAT = ("rhel", "centos", "fedora")
+
+
+@dataclass(frozen=True)
+class OperatingSystem:
+    """A distribution as its os-release names it; ``family`` is debian, redhat or other."""
+
+    id: str
+    family: str
+    version: str
+    codename: str
+    name: str
+
+    @property
+    def major(self) -> int:
+        """The first number of the version, 0 for a rolling release."""
+        head = self.version.split(".")[0]
+        return int(head) if head.isdigit() else 0
+
+
+def parse_os_release(text: str) -> OperatingSystem:
+    """Read the text of /etc/os-release; missing fields become empty strings."""
+    fields: Dict[str, str] = {}
+    for line in text.splitlines():
+        key, separator, value = line.strip().partition("=")
+        if separator and not key.startswith("#"):
+            fields[key] = " ".join(shlex.split(value))
+    like = [fields.get("ID", "")] + fields.get("ID_LIKE", "").split()
+    family = "other"
+    if any(name in _DEBIAN for name in like):
+        family = "debian"
+    elif any(name in _REDHAT for name in like):
+        family = "redhat"
+    return OperatingSystem(
+        id=fields.get("ID", ""),
+        family=family,
+        version=fields.get("VERSION_ID", ""),
+        codename=fields.get("VERSION_CODENAME", ""),
+        name=fields.get("PRETTY_NAME", fields.get("ID", "unknown")),
+    )

@@ -1,0 +1,52 @@
+"""Reading the kernel's tables of TCP sockets and routes: rules only, no I/O."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import List, Set
+
+_STATES = {"01": "established", "0A": "listen"}
+
+
+@dataclass(frozen=True)
+class Socket:
+    """One TCP socket: its local address and port, ``established`` or ``listen``, and its inode."""
+
+    address: str
+    port: int
+    state: str
+    inode: int
+
+
+def parse_tcp(text: str) -> List[Socket]:
+    """Listening and established sockets from /proc/net/tcp or tcp6."""
+    sockets = []
+    for line in text.splitlines()[1:]:
+        columns = line.split()
+        if len(columns) < 10 or columns[3] not in _STATES:
+            continue
+        address, _colon, port = columns[1].partition(":")
+        sockets.append(Socket(_address(address), int(port, 16), _STATES[columns[3]], int(columns[9])))
+    return sockets
+
+
+def default_interfaces(ipv4_routes: str, ipv6_routes: str) -> Set[str]:
+    """Interfaces of default routes, from /proc/net/route and /proc/net/ipv6_route."""
+    found = set()
+    for line in ipv4_routes.splitlines()[1:]:
+        columns = line.split()
+        if len(columns) > 7 and columns[1] == columns[7] == "00000000":
+            found.add(columns[0])
+    for line in ipv6_routes.splitlines():
+        columns = line.split()
+        if len(columns) == 10 and columns[0] == "0" * 32 and columns[1] == "00":
+            found.add(columns[9])
+    return found - {"lo"}
+
+
+def _address(text: str) -> str:
+    # The kernel prints each 32-bit word in the order of this machine; all our platforms are little-endian.
+    raw = bytes.fromhex(text)
+    words = [raw[start : start + 4][::-1] for start in range(0, len(raw), 4)]
+    return str(ipaddress.ip_address(b"".join(words)))
