@@ -1,0 +1,51 @@
+"""What the stand-in is told to be, by environment variables with the prefix `PREVIEW_COSYVOICE_`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+
+PREFIX = "PREVIEW_COSYVOICE_"
+
+
+@dataclass(frozen=True)
+class Switches:
+    """Each field is the variable `PREVIEW_COSYVOICE_<FIELD>`."""
+
+    # CosyVoice, CosyVoice2 or CosyVoice3; empty: told by the model's name.
+    kind: str = ""
+    # path (since December 2025) or tensor (before).
+    prompt: str = "path"
+    # Hz; 0: 22050 for CosyVoice, 24000 for the others.
+    sample_rate: int = 0
+    # Seconds of work for each second of speech.
+    rtf: float = 0.0
+    # Seconds that the analysis of a reference takes.
+    analysis_seconds: float = 0.0
+    load_seconds: float = 0.0
+    # before: the first `next()` raises; within: after the first chunk; job: the language model's thread dies;
+    # memory: out of GPU memory; load: the model does not load.
+    fail: str = ""
+    # Fail only for texts that contain this.
+    fail_text: str = ""
+    # 1: no espeak-ng, a tenth of a second of tone for each segment, at no cost.
+    free: int = 0
+    # Factor on the samples; above 1 they pass full scale.
+    gain: float = 1.0
+    download_bytes: int = 1_000_000
+    download_seconds: float = 0.0
+    # How many download attempts break off.
+    download_failures: int = 0
+
+    def fails(self, when: str, text: str = "") -> bool:
+        return self.fail == when and self.fail_text in text
+
+
+def read_switches() -> Switches:
+    """The switches of this process. Raises ValueError for a value that can't be read."""
+    values: dict[str, str | int | float] = {}
+    for field in fields(Switches):
+        text = os.environ.get(PREFIX + field.name.upper(), "")
+        if text:
+            values[field.name] = type(field.default)(text)  # type: ignore[operator]
+    return Switches(**values)  # type: ignore[arg-type]

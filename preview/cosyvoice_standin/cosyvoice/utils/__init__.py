@@ -1,0 +1,1 @@
+"""Helpers that a server uses beside the classes."""

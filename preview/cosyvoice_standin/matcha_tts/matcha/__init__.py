@@ -1,0 +1,1 @@
+"""Stand-in for Matcha-TTS: it is only looked for, never called."""

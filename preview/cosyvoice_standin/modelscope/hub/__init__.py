@@ -1,0 +1,1 @@
+"""The part of ModelScope that lists a model's files."""
