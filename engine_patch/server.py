@@ -76,7 +76,8 @@ class Settings:
 
     host: str = "0.0.0.0"  # noqa: S104 - the container's own network
     port: int = 50000
-    model_dir: str = "iic/CosyVoice-300M"
+    # A ModelScope id or a local folder.
+    model: str = "iic/CosyVoice-300M"
     engine_mode: str = "gpu"
     # Options of the model's class, passed on where the installed package knows them.
     fp16: Optional[bool] = None
@@ -1379,7 +1380,7 @@ class Loader:
 
     def _load(self) -> None:
         package = import_package()
-        folder = self.settings.model_dir
+        folder = self.settings.model
         if not Path(folder).exists():
             self.download = Download(folder, self.settings.download_attempts)
             self._enter("downloading")
@@ -1390,7 +1391,7 @@ class Loader:
         self.engine = Engine(model, self.settings.slots)
         self.load_seconds = round(time.monotonic() - started, 3)
         self._enter("ready")
-        log.info("model=%s kind=%s prompt=%s sample_rate=%d modes=%s load_seconds=%.1f", self.settings.model_dir,
+        log.info("model=%s kind=%s prompt=%s sample_rate=%d modes=%s load_seconds=%.1f", self.settings.model,
                  self.engine.kind, self.engine.prompt_kind, self.engine.sample_rate, ",".join(self.engine.modes),
                  self.load_seconds)
 
@@ -1429,7 +1430,7 @@ class Loader:
         return {
             "state": self.state,
             "engine_mode": self.settings.engine_mode,
-            "model": self.settings.model_dir,
+            "model": self.settings.model,
             "model_kind": engine.kind if engine else None,
             "prompt_kind": engine.prompt_kind if engine else None,
             "sample_rate": engine.sample_rate if engine else None,
@@ -1707,7 +1708,7 @@ class Service:
         return {
             "Content-Type": "audio/L16; rate={}; channels=1".format(engine.sample_rate),
             "X-Sample-Rate": str(engine.sample_rate),
-            "X-Model": self._settings.model_dir.encode("ascii", "replace").decode("ascii"),
+            "X-Model": self._settings.model.encode("ascii", "replace").decode("ascii"),
             "Cache-Control": "no-store",
         }
 
@@ -1926,7 +1927,8 @@ def main(argv: Optional[List[str]] = None) -> int:
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
-        settings = Settings.from_environment(os.environ, **vars(arguments))
+        settings = Settings.from_environment(
+            os.environ, host=arguments.host, port=arguments.port, model=arguments.model_dir)
     except ValueError as error:
         parser.error(str(error))
     remove_leftovers()
