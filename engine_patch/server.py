@@ -24,6 +24,7 @@ import inspect
 import json
 import logging
 import os
+import random
 import re
 import shutil
 import sys
@@ -35,10 +36,11 @@ import unicodedata
 import uuid
 import wave
 from pathlib import Path
-from typing import Any, AsyncIterator, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, AsyncIterator, Callable, Dict, Generator, Iterator, List, Mapping, Optional, Tuple
 from urllib.parse import parse_qsl
 
 import numpy as np
+import soundfile  # type: ignore[import-untyped]
 import uvicorn
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
@@ -47,9 +49,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 try:
-    from python_multipart import multipart as form_parser
+    from python_multipart.exceptions import FormParserError
+    from python_multipart.multipart import MultipartParser, parse_options_header
 except ImportError:  # python-multipart before 0.0.13
-    from multipart import multipart as form_parser
+    from multipart.exceptions import FormParserError  # type: ignore[import-untyped, no-redef]
+    from multipart.multipart import MultipartParser, parse_options_header  # type: ignore[import-untyped, no-redef]
 
 log = logging.getLogger("cosyvoice.server")
 
@@ -177,8 +181,12 @@ MODEL_FAILURES: Tuple[Tuple[str, int, str, str], ...] = (
     (r"wav sample rate \d+ must be greater", 422, "prompt_rate_too_low", "The reference needs 16 kHz or more."),
     (r"choose a window size", 422, "prompt_too_short", "The reference audio is too short."),
     (r"Format not recognised|Error opening|Invalid file", 422, "prompt_not_audio", "The reference is not audio."),
-    (r"only implemented for|not implemented for|do not support instruct", 422, "mode_not_supported",
-     "The loaded model does not have this mode."),
+    (
+        r"only implemented for|not implemented for|do not support instruct",
+        422,
+        "mode_not_supported",
+        "The loaded model does not have this mode.",
+    ),
     (r"out of memory", 503, "out_of_memory", "The GPU's memory is full. Please try again shortly."),
 )
 
@@ -202,8 +210,11 @@ def explain_failure(error: BaseException) -> EngineError:
 # What a failed load means: pattern, code, exit code for the restart policy.
 LOAD_FAILURES: Tuple[Tuple[str, str, int], ...] = (
     (r"CUDA|no kernel image|NVIDIA driver", "gpu_not_usable", 13),
-    (r"No valid model type|no valid model_type|not found!|PytorchStreamReader|invalid load key|UnpicklingError",
-     "model_incomplete", 12),
+    (
+        r"No valid model type|no valid model_type|not found!|PytorchStreamReader|invalid load key|UnpicklingError",
+        "model_incomplete",
+        12,
+    ),
     (r"ModuleNotFoundError|ImportError|ErrorDuringImport|No module named|max_depth", "package_incomplete", 10),
 )
 
@@ -257,16 +268,19 @@ class MultipartReader:
         self._part = _Part()
         self._parts = 0
         self._complete = False
-        self._parser = form_parser.MultipartParser(boundary, {
-            "on_part_begin": self._begin,
-            "on_header_field": self._header_name,
-            "on_header_value": self._header_value,
-            "on_header_end": self._header_end,
-            "on_headers_finished": self._headers_finished,
-            "on_part_data": self._data,
-            "on_part_end": self._end,
-            "on_end": self._finish,
-        })
+        self._parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": self._begin,
+                "on_header_field": self._header_name,
+                "on_header_value": self._header_value,
+                "on_header_end": self._header_end,
+                "on_headers_finished": self._headers_finished,
+                "on_part_data": self._data,
+                "on_part_end": self._end,
+                "on_end": self._finish,
+            },
+        )
 
     def feed(self, data: bytes) -> None:
         self._parser.write(data)
@@ -308,7 +322,7 @@ class MultipartReader:
 
     def _headers_finished(self) -> None:
         disposition = self._part.headers.get(b"content-disposition", b"")
-        _, options = form_parser.parse_options_header(disposition)
+        _, options = parse_options_header(disposition)
         self._part.name = options.get(b"name", b"").decode("utf-8", "replace")
         if b"filename" in options:
             check_file_name(options[b"filename"].decode("utf-8", "replace"))
@@ -346,8 +360,9 @@ class UrlencodedReader:
 
     def close(self) -> Form:
         try:
-            pairs = parse_qsl(self._body.decode("utf-8"), keep_blank_values=True, errors="strict",
-                              max_num_fields=self._limits.parts)
+            pairs = parse_qsl(
+                self._body.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=self._limits.parts
+            )
         except UnicodeDecodeError:
             raise EngineError(400, "bad_request", "The form is not UTF-8 text.") from None
         except ValueError:
@@ -372,12 +387,12 @@ def decode_text(data: bytes) -> str:
 
 
 class Body:
-    """A request's body as it arrives: at most `limit` bytes of it, no pause longer than `timeout` seconds."""
+    """A request's body as it arrives: at most `limit` bytes of it, no pause longer than `pause` seconds."""
 
-    def __init__(self, request: Request, limit: int, timeout: float) -> None:
+    def __init__(self, request: Request, limit: int, pause: float) -> None:
         self._request = request
         self._limit = limit
-        self._timeout = timeout
+        self._pause = pause
         self._finished = False
 
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -387,15 +402,15 @@ class Body:
             raise self._too_large()
         size = 0
         while not self._finished:
-            chunk = await self._receive(self._timeout)
+            chunk = await self._receive(self._pause)
             size += len(chunk)
             if size > self._limit:
                 raise self._too_large()
             yield chunk
 
-    async def _receive(self, timeout: float) -> bytes:
+    async def _receive(self, seconds: float) -> bytes:
         try:
-            message = await asyncio.wait_for(self._request.receive(), timeout)
+            message = await asyncio.wait_for(self._request.receive(), seconds)
         except asyncio.TimeoutError:
             raise EngineError(408, "read_timeout", "The request's body did not arrive in time.") from None
         if message["type"] == "http.disconnect":
@@ -423,12 +438,12 @@ class Body:
         return not (declared.isdigit() and int(declared) > self._limit)
 
 
-async def read_form(request: Request, folder: Path, limits: FormLimits, timeout: float) -> Form:
+async def read_form(request: Request, folder: Path, limits: FormLimits, pause: float) -> Form:
     """Read an urlencoded or multipart body. Files are written into `folder` under names of our own.
 
     Raises EngineError (400, 408, 413, 415, 422, 507) and ClientGone.
     """
-    body = Body(request, limits.body_bytes, timeout)
+    body = Body(request, limits.body_bytes, pause)
     reader: Any = None
     try:
         reader = form_reader(request.headers.get("content-type", ""), folder, limits)
@@ -439,7 +454,7 @@ async def read_form(request: Request, folder: Path, limits: FormLimits, timeout:
     except EngineError:
         await body.drain()
         raise
-    except form_parser.FormParserError as error:
+    except FormParserError as error:
         await body.drain()
         raise EngineError(400, "bad_request", "The form can't be read: {}".format(error)) from error
     except OSError as error:
@@ -451,7 +466,7 @@ async def read_form(request: Request, folder: Path, limits: FormLimits, timeout:
 
 
 def form_reader(content_type: str, folder: Path, limits: FormLimits) -> Any:
-    kind, options = form_parser.parse_options_header(content_type)
+    kind, options = parse_options_header(content_type)
     if kind == b"multipart/form-data":
         if not options.get(b"boundary"):
             raise EngineError(400, "bad_request", "The multipart body has no boundary.")
@@ -485,8 +500,6 @@ def prepare_reference(upload: Path, target: Path, settings: Settings) -> Referen
     Decoding is bounded: not a second more than the longest reference is ever read, whatever the file's header claims.
     Raises EngineError 422.
     """
-    import soundfile
-
     if upload.stat().st_size == 0:
         raise EngineError(422, "prompt_not_audio", "The reference audio is empty.")
     try:
@@ -496,23 +509,37 @@ def prepare_reference(upload: Path, target: Path, settings: Settings) -> Referen
             blocks = source.blocks(blocksize=rate, dtype="float32", always_2d=True)
             samples = read_mono(blocks, int(rate * settings.prompt_max_seconds), settings)
     except (RuntimeError, TypeError) as error:  # soundfile.LibsndfileError is a RuntimeError
-        raise EngineError(422, "prompt_not_audio", "The reference is not audio that can be read: WAV, FLAC, OGG "
-                          "or MP3 is needed.") from error
+        raise EngineError(
+            422, "prompt_not_audio", "The reference is not audio that can be read: WAV, FLAC, OGG or MP3 is needed."
+        ) from error
     duration = len(samples) / rate
     if duration < settings.prompt_min_seconds:
-        raise EngineError(422, "prompt_too_short", "The reference has {:.2f} s of audio; at least {:g} s are needed."
-                          .format(duration, settings.prompt_min_seconds))
+        raise EngineError(
+            422,
+            "prompt_too_short",
+            "The reference has {:.2f} s of audio; at least {:g} s are needed.".format(
+                duration, settings.prompt_min_seconds
+            ),
+        )
     write_wav(target, to_pcm(samples), rate)
     return Reference(target, duration, rate)
 
 
 def check_layout(rate: int, channels: int) -> None:
     if rate < PROMPT_MIN_RATE:
-        raise EngineError(422, "prompt_rate_too_low", "The reference has {} Hz; {} Hz or more are needed."
-                          .format(rate, PROMPT_MIN_RATE))
+        raise EngineError(
+            422,
+            "prompt_rate_too_low",
+            "The reference has {} Hz; {} Hz or more are needed.".format(rate, PROMPT_MIN_RATE),
+        )
     if rate > PROMPT_MAX_RATE or channels > PROMPT_MAX_CHANNELS:
-        raise EngineError(422, "prompt_not_audio", "The reference has {} channels at {} Hz; that is more than a "
-                          "recording of a voice has.".format(channels, rate))
+        raise EngineError(
+            422,
+            "prompt_not_audio",
+            "The reference has {} channels at {} Hz; that is more than a recording of a voice has.".format(
+                channels, rate
+            ),
+        )
 
 
 def read_mono(blocks: Iterator[Any], most: int, settings: Settings) -> Any:
@@ -522,8 +549,11 @@ def read_mono(blocks: Iterator[Any], most: int, settings: Settings) -> Any:
     for block in blocks:
         frames += len(block)
         if frames > most:
-            raise EngineError(422, "prompt_too_long", "The reference audio is longer than {:g} seconds."
-                              .format(settings.prompt_max_seconds))
+            raise EngineError(
+                422,
+                "prompt_too_long",
+                "The reference audio is longer than {:g} seconds.".format(settings.prompt_max_seconds),
+            )
         parts.append(block.mean(axis=1))
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
 
@@ -531,7 +561,7 @@ def read_mono(blocks: Iterator[Any], most: int, settings: Settings) -> Any:
 def to_pcm(samples: Any) -> bytes:
     """float samples of any shape, nominally -1 to 1, as little-endian int16; beyond full scale they are clipped."""
     scaled = np.nan_to_num(np.asarray(samples, dtype=np.float32).reshape(-1)) * np.float32(32768)
-    return np.clip(scaled, -32768, 32767).astype("<i2").tobytes()
+    return bytes(np.clip(scaled, -32768, 32767).astype("<i2").tobytes())
 
 
 def write_wav(path: Path, pcm: bytes, rate: int) -> None:
@@ -629,7 +659,7 @@ class Engine:
 
     def __init__(self, model: Any, slots: int) -> None:
         self._model = model
-        self._frontend = getattr(model, "frontend", None)
+        self._frontend: Any = getattr(model, "frontend", None)
         self._single = slots == 1
         self.sample_rate = int(model.sample_rate)
         self.kind = type(model).__name__
@@ -657,12 +687,12 @@ class Engine:
         return found
 
     def _copying_speakers(self) -> Optional[Speakers]:
-        known = getattr(self._frontend, "spk2info", None)
+        known: Any = getattr(self._frontend, "spk2info", None)
         able = hasattr(self._model, "add_zero_shot_spk") and isinstance(known, dict)
         if not able or "zero_shot_spk_id" not in parameters(self._model.inference_zero_shot):
             return None
         speakers = Speakers(known)
-        self._frontend.spk2info = speakers  # type: ignore[union-attr]
+        self._frontend.spk2info = speakers
         return speakers
 
     @property
@@ -680,9 +710,7 @@ class Engine:
     def _open(self, reference: Path) -> Any:
         if self.prompt_kind == "path":
             return str(reference)
-        from cosyvoice.utils.file_utils import load_wav
-
-        return load_wav(str(reference), 16000)
+        return importlib.import_module("cosyvoice.utils.file_utils").load_wav(str(reference), 16000)
 
     def generate(self, order: Order, features: Optional[Features], cancelled: Cancellation) -> Iterator[bytes]:
         """PCM of `order`, chunk by chunk. `features` of a registered voice spare the analysis of its reference.
@@ -696,8 +724,9 @@ class Engine:
             self._model.model.token_hop_len = self._hop
         key = "twinport-" + uuid.uuid4().hex
         try:
-            with self._job.watched(cancelled if self._single else None):
-                for output in self._call(order, features, key):
+            watched = self._job.watched(cancelled if self._single else None)
+            with watched, contextlib.closing(self._call(order, features, key)) as outputs:
+                for output in outputs:
                     yield to_pcm(as_array(output["tts_speech"]))
                     if cancelled.is_set():
                         return
@@ -707,7 +736,7 @@ class Engine:
             if self._single:
                 self._job.forget_leftovers()
 
-    def _call(self, order: Order, features: Optional[Features], key: str) -> Iterator[Any]:
+    def _call(self, order: Order, features: Optional[Features], key: str) -> Generator[Any, None, None]:
         method = getattr(self._model, "inference_" + order.mode)
         options = {"stream": order.stream, "speed": order.speed, "text_frontend": order.text_frontend}
         known = parameters(method)
@@ -719,8 +748,14 @@ class Engine:
         else:
             yield from self._call_with_prompt(method, order, features, key, options)
 
-    def _call_with_prompt(self, method: Callable[..., Iterator[Any]], order: Order, features: Optional[Features],
-                          key: str, options: Dict[str, Any]) -> Iterator[Any]:
+    def _call_with_prompt(
+        self,
+        method: Callable[..., Iterator[Any]],
+        order: Order,
+        features: Optional[Features],
+        key: str,
+        options: Dict[str, Any],
+    ) -> Iterator[Any]:
         prompt_text = self._prompt_text(order)
         given: Tuple[Any, ...] = () if order.mode == "cross_lingual" else (prompt_text,)
         if self._speakers is not None and "zero_shot_spk_id" in parameters(method):
@@ -751,8 +786,7 @@ class Engine:
         if self.kind != "CosyVoice3" or order.mode != "cross_lingual" or END_OF_PROMPT in order.text:
             yield order.text, options
             return
-        segments = self._frontend.text_normalize(  # type: ignore[union-attr]
-            order.text, split=True, text_frontend=order.text_frontend)
+        segments = self._frontend.text_normalize(order.text, split=True, text_frontend=order.text_frontend)
         for segment in segments:
             yield COSYVOICE3_PREFIX + END_OF_PROMPT + segment, options
 
@@ -821,9 +855,12 @@ def as_array(speech: Any) -> Any:
 
 
 def set_seed(seed: int) -> None:
-    from cosyvoice.utils.common import set_all_random_seed
-
-    set_all_random_seed(seed)
+    """Seed every generator that a model draws from; they are the process's, so only one slot makes it repeatable."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.manual_seed(seed)
 
 
 class LanguageModelJob:
@@ -834,8 +871,7 @@ class LanguageModelJob:
     job goes on. Taking the job's token list away ends both sides at once, and the job's own error is raised instead.
     """
 
-    _SESSION_DICTS = ("tts_speech_token_dict", "llm_end_dict", "mel_overlap_dict", "flow_cache_dict",
-                      "hift_cache_dict")
+    _SESSION_DICTS = ("tts_speech_token_dict", "llm_end_dict", "mel_overlap_dict", "flow_cache_dict", "hift_cache_dict")
 
     def __init__(self, model: Any) -> None:
         self._model = model
@@ -1114,8 +1150,9 @@ class Job:
 
     _END = object()
 
-    def __init__(self, produce: Callable[[Cancellation], Iterator[Any]], done: Callable[[], None],
-                 max_buffered: int) -> None:
+    def __init__(
+        self, produce: Callable[[Cancellation], Iterator[Any]], done: Callable[[], None], max_buffered: int
+    ) -> None:
         self.cancelled = Cancellation()
         self._produce = produce
         self._done = done
@@ -1155,6 +1192,8 @@ class Job:
 
     async def next(self, gone: asyncio.Future[None]) -> Any:
         """The next result, or None after the last one. Raises what the work raised, and ClientGone."""
+        if gone.done():
+            raise ClientGone
         if self._queue.empty():
             getter = asyncio.ensure_future(self._queue.get())
             await asyncio.wait({getter, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -1186,11 +1225,26 @@ async def client_gone(request: Request) -> None:
         pass
 
 
+async def first_chunk(job: Job, gone: asyncio.Future[None]) -> bytes:
+    """What decides about the status line. Raises EngineError where the model has nothing to say."""
+    chunk = await job.next(gone)
+    if chunk is None:
+        raise EngineError(422, "text_empty", "The model found nothing to speak in tts_text.")
+    return bytes(chunk)
+
+
 class PcmResponse(Response):
     """Sends chunks as they are made. Whatever happens, the job is cancelled and the request's folder removed."""
 
-    def __init__(self, first: bytes, job: Job, gone: asyncio.Future[None], clean_up: Callable[[], None],
-                 headers: Mapping[str, str], send_timeout: float) -> None:
+    def __init__(
+        self,
+        first: bytes,
+        job: Job,
+        gone: asyncio.Future[None],
+        clean_up: Callable[[], None],
+        headers: Mapping[str, str],
+        send_timeout: float,
+    ) -> None:
         super().__init__(headers=headers)
         self._first = first
         self._job = job
@@ -1229,11 +1283,17 @@ class PcmResponse(Response):
 
     async def _send_whole(self, send: Any) -> None:
         """HTTP/1.0 has no chunks, so a cut could not be told from the end: send all, with its length."""
-        body = bytearray(self._first)
-        chunk = await self._job.next(self._gone)
+        body = bytearray()
+        chunk: Optional[bytes] = self._first
         while chunk is not None:
             body += chunk
-            chunk = await self._job.next(self._gone)
+            try:
+                chunk = await self._job.next(self._gone)
+            except ClientGone:
+                raise
+            except Exception as error:
+                log.exception("the model failed within the answer")
+                raise explain_failure(error) from error
         headers = [*self.raw_headers, (b"content-length", str(len(body)).encode("ascii"))]
         await self._send(send, self._start(headers))
         await self._send(send, {"type": "http.response.body", "body": bytes(body), "more_body": False})
@@ -1260,36 +1320,66 @@ class Download:
     def __init__(self, model_id: str, attempts: int) -> None:
         self._model_id = model_id
         self._attempts = max(1, attempts)
+        self._cache = Path(os.environ.get("MODELSCOPE_CACHE") or Path.home() / ".cache" / "modelscope")
         self._total: Optional[int] = None
         self._attempt = 0
         self._samples: collections.deque[Tuple[float, int]] = collections.deque(maxlen=10)
         self._over = threading.Event()
 
+    @property
+    def _receipt(self) -> Path:
+        return self._cache / "twinport_downloads" / (self._model_id.replace("/", "--") + ".json")
+
+    def finished_folder(self) -> Optional[str]:
+        """The folder of a download that was finished before and is still whole: such a start needs no network."""
+        try:
+            receipt = json.loads(self._receipt.read_text("utf-8"))
+            folder = Path(receipt["folder"])
+            whole = all((folder / name).stat().st_size == size for name, size in receipt["files"].items())
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+        return str(folder) if whole else None
+
+    def forget(self) -> None:
+        """Make the next start ask ModelScope again: the model's files are not what they should be."""
+        with contextlib.suppress(OSError):
+            self._receipt.unlink()
+
+    def _note_finished(self, folder: Path) -> None:
+        files = {str(path.relative_to(folder)): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+        self._receipt.parent.mkdir(parents=True, exist_ok=True)
+        beside = self._receipt.with_suffix(".new")
+        beside.write_text(json.dumps({"folder": str(folder), "files": files}), "utf-8")
+        flush(beside)
+        beside.replace(self._receipt)
+
     def run(self) -> str:
         """Download with ModelScope, again after a failure; returns the model's folder. Raises the last failure."""
-        from modelscope import snapshot_download
-
         self._total = self._ask_total()
-        threading.Thread(target=self._sample, name="download-progress", daemon=True).start()
+        threading.Thread(target=self._report, name="download-progress", daemon=True).start()
         try:
-            for attempt in range(1, self._attempts + 1):
-                self._attempt = attempt
-                try:
-                    return str(snapshot_download(self._model_id))
-                except Exception as error:  # noqa: BLE001 - ModelScope raises whatever its network library raises
-                    log.warning("download attempt %d of %d failed: %s", attempt, self._attempts, last_line(error))
-                    if attempt == self._attempts:
-                        raise
-                    time.sleep(min(60.0, 2.0**attempt))
+            folder = self._fetch()
         finally:
             self._over.set()
-        raise AssertionError("unreachable")
+        self._note_finished(folder)
+        return str(folder)
+
+    def _fetch(self) -> Path:
+        fetch = importlib.import_module("modelscope").snapshot_download
+        while True:
+            self._attempt += 1
+            try:
+                return Path(fetch(self._model_id))
+            except Exception as error:
+                log.warning("download attempt %d of %d failed: %s", self._attempt, self._attempts, last_line(error))
+                if self._attempt >= self._attempts:
+                    raise
+                time.sleep(min(60.0, 2.0**self._attempt))
 
     def _ask_total(self) -> Optional[int]:
         try:
-            from modelscope.hub.api import HubApi
-
-            files = HubApi().get_model_files(self._model_id, recursive=True)
+            catalogue = importlib.import_module("modelscope.hub.api").HubApi()
+            files = catalogue.get_model_files(self._model_id, recursive=True)
             return sum(int(file.get("Size") or 0) for file in files) or None
         except Exception as error:  # noqa: BLE001 - the total is a nicety
             log.warning("the size of %s is not known: %s", self._model_id, last_line(error))
@@ -1297,41 +1387,44 @@ class Download:
 
     def _folders(self) -> List[Path]:
         """Where ModelScope puts a model: its name with dots written `___`, unfinished files in `._____temp`."""
-        cache = Path(os.environ.get("MODELSCOPE_CACHE") or Path.home() / ".cache" / "modelscope")
         name = self._model_id.replace(".", "___")
-        places = [root / middle for root in (cache / "hub", cache) for middle in ("", "models")]
-        return [place / kind for place in places for kind in (name, "._____temp/" + name, "._____temp/" + self._model_id)]
+        roots = [root / middle for root in (self._cache / "hub", self._cache) for middle in ("", "models")]
+        kinds = {name, "._____temp/" + name, "._____temp/" + self._model_id}
+        return [root / kind for root in roots for kind in kinds]
 
     def _bytes(self) -> int:
         total = 0
-        for folder in set(self._folders()):
-            for root, _, files in os.walk(str(folder)):
-                for file in files:
-                    with contextlib.suppress(OSError):
-                        total += os.stat(os.path.join(root, file)).st_size  # noqa: PTH116, PTH118 - a hot loop
+        for folder in self._folders():
+            for path in folder.rglob("*"):
+                with contextlib.suppress(OSError):  # moved to its place meanwhile
+                    total += path.stat().st_size if path.is_file() else 0
         return total
 
-    def _sample(self) -> None:
-        while True:
+    def _report(self) -> None:
+        over = False
+        while not over:
+            over = self._over.wait(1.0)
             self._samples.append((time.monotonic(), self._bytes()))
-            state = self.describe()
-            log.info("downloading %s: %s of %s bytes, %s %%", self._model_id, state["bytes"], state["total_bytes"],
-                     state["percent"])
-            if self._over.wait(1.0):
-                return
+            log.info("downloading %s: %s of %s bytes, %s %%", self._model_id, *list(self.describe().values())[:3])
 
     def describe(self) -> Dict[str, Any]:
+        """Bytes, total, percent and bytes per second over the last ten seconds; None for what is not known."""
         samples = list(self._samples)
-        arrived = samples[-1][1] if samples else 0
+        arrived = samples[-1][1] if samples else self._bytes()
         rate = None
-        if len(samples) > 1 and samples[-1][0] > samples[0][0]:
+        if len(samples) > 1:
             rate = max(0, round((samples[-1][1] - samples[0][1]) / (samples[-1][0] - samples[0][0])))
         percent = None
         if self._total:
             arrived = min(arrived, self._total)
             percent = round(100.0 * arrived / self._total, 1)
-        return {"bytes": arrived, "total_bytes": self._total, "percent": percent, "bytes_per_second": rate,
-                "attempt": self._attempt}
+        return {
+            "bytes": arrived,
+            "total_bytes": self._total,
+            "percent": percent,
+            "bytes_per_second": rate,
+            "attempt": self._attempt,
+        }
 
 
 class LoadFailed(Exception):  # noqa: N818 - reads better where it is raised
@@ -1365,6 +1458,7 @@ class Loader:
         self.exit_code = 0
         self.load_seconds: Optional[float] = None
         self.download: Optional[Download] = None
+        self._source: Optional[Download] = None
         self.stop_server: Callable[[], None] = lambda: None
         self._started = time.monotonic()
         self._exit_at: Optional[float] = None
@@ -1382,18 +1476,31 @@ class Loader:
         package = import_package()
         folder = self.settings.model
         if not Path(folder).exists():
-            self.download = Download(folder, self.settings.download_attempts)
-            self._enter("downloading")
-            folder = self.download.run()
+            folder = self._fetch(folder)
         self._enter("loading")
         started = time.monotonic()
         model = build_model(package, folder, self.settings)
         self.engine = Engine(model, self.settings.slots)
         self.load_seconds = round(time.monotonic() - started, 3)
         self._enter("ready")
-        log.info("model=%s kind=%s prompt=%s sample_rate=%d modes=%s load_seconds=%.1f", self.settings.model,
-                 self.engine.kind, self.engine.prompt_kind, self.engine.sample_rate, ",".join(self.engine.modes),
-                 self.load_seconds)
+        log.info(
+            "model=%s kind=%s prompt=%s sample_rate=%d modes=%s load_seconds=%.1f",
+            self.settings.model,
+            self.engine.kind,
+            self.engine.prompt_kind,
+            self.engine.sample_rate,
+            ",".join(self.engine.modes),
+            self.load_seconds,
+        )
+
+    def _fetch(self, model_id: str) -> str:
+        self._source = Download(model_id, self.settings.download_attempts)
+        folder = self._source.finished_folder()
+        if folder is None:
+            self.download = self._source
+            self._enter("downloading")
+            folder = self.download.run()
+        return folder
 
     def _enter(self, state: str) -> None:
         self.state = state
@@ -1401,11 +1508,17 @@ class Loader:
 
     def _fail(self, failure: LoadFailed) -> None:
         code, self.exit_code = failure.classify()
+        if code == "model_incomplete" and self._source is not None:
+            self._source.forget()
         wait = self.settings.failed_exit_seconds
         log.error("the model could not be loaded", exc_info=failure.cause)
         log.error("state=failed stage=%s code=%s exit_code=%d %s", failure.stage, code, self.exit_code, failure)
-        self.error = {"code": code, "message": "The engine could not start ({}).".format(failure.stage),
-                      "last_line": str(failure), "exit_code": self.exit_code}
+        self.error = {
+            "code": code,
+            "message": "The engine could not start ({}).".format(failure.stage),
+            "last_line": str(failure),
+            "exit_code": self.exit_code,
+        }
         self.state = "failed"
         if wait > 0:
             self._exit_at = time.monotonic() + wait
@@ -1425,8 +1538,9 @@ class Loader:
         engine = self.engine
         error = dict(self.error) if self.error else None
         if error is not None:
-            error["exits_in_seconds"] = None if self._exit_at is None else round(
-                max(0.0, self._exit_at - time.monotonic()), 1)
+            error["exits_in_seconds"] = (
+                None if self._exit_at is None else round(max(0.0, self._exit_at - time.monotonic()), 1)
+            )
         return {
             "state": self.state,
             "engine_mode": self.settings.engine_mode,
@@ -1439,7 +1553,8 @@ class Loader:
             "uptime_seconds": round(time.monotonic() - self._started, 1),
             "load_seconds": self.load_seconds,
             "download": self.download.describe() if self.download else None,
-            "gpu": describe_gpu(),
+            # Before that, asking would wait for the driver to wake up.
+            "gpu": describe_gpu() if engine else None,
             "voices": {"registered": len(self.voices), "limit": self.voices.limit},
             "error": error,
         }
@@ -1487,18 +1602,25 @@ def model_class_name(folder: Path) -> str:
 
 
 def describe_gpu() -> Optional[Dict[str, Any]]:
-    """Name, compute capability and memory of the GPU in use; None without one, or before torch is imported."""
+    """Name, compute capability and memory of the GPU in use; None without one."""
     torch = sys.modules.get("torch")
     try:
         if torch is None or not torch.cuda.is_available():
             return None
         free, total = torch.cuda.mem_get_info()
-        return {"name": torch.cuda.get_device_name(0),
-                "capability": "{}.{}".format(*torch.cuda.get_device_capability(0)),
-                "memory_total_bytes": total, "memory_free_bytes": free}
+        return {
+            "name": torch.cuda.get_device_name(0),
+            "capability": "{}.{}".format(*torch.cuda.get_device_capability(0)),
+            "memory_total_bytes": total,
+            "memory_free_bytes": free,
+        }
     except Exception as error:  # noqa: BLE001 - a lost GPU must not take /health down
-        return {"name": "unusable: " + last_line(error), "capability": None, "memory_total_bytes": None,
-                "memory_free_bytes": None}
+        return {
+            "name": "unusable: " + last_line(error),
+            "capability": None,
+            "memory_total_bytes": None,
+            "memory_free_bytes": None,
+        }
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -1587,18 +1709,23 @@ def plan_prompt(order: Order, form: Form, settings: Settings) -> Order:
 def check_ability(order: Order, engine: Engine) -> None:
     if order.speaker and order.speaker not in engine.speakers:
         known = ", ".join(engine.speakers) or "none"
-        raise EngineError(422, "speaker_unknown", "The model has no speaker {!r}; it has: {}.".format(
-            order.speaker[:64], known))
+        raise EngineError(
+            422, "speaker_unknown", "The model has no speaker {!r}; it has: {}.".format(order.speaker[:64], known)
+        )
     if order.mode not in engine.modes:
-        raise EngineError(422, "mode_not_supported", "{} has no {} mode; it has: {}.".format(
-            engine.kind, order.mode, ", ".join(engine.modes)))
+        raise EngineError(
+            422,
+            "mode_not_supported",
+            "{} has no {} mode; it has: {}.".format(engine.kind, order.mode, ", ".join(engine.modes)),
+        )
 
 
 def find_upload(form: Form) -> Path:
     if "prompt_wav" not in form.files:
         hint = " as a file" if "prompt_wav" in form.fields else ""
-        raise EngineError(422, "field_missing", "The file prompt_wav is missing{} (got: {}).".format(
-            hint, form.names()[:300]))
+        raise EngineError(
+            422, "field_missing", "The file prompt_wav is missing{} (got: {}).".format(hint, form.names()[:300])
+        )
     return form.files["prompt_wav"]
 
 
@@ -1620,19 +1747,31 @@ class Service:
     async def synthesise(self, request: Request, mode: str) -> Response:
         """Answer with the first samples in hand, or raise EngineError or ClientGone."""
         engine = self._loader.require_engine()
-        folder = Path(tempfile.mkdtemp(prefix="{}{}-".format(TEMPORARY_PREFIX, os.getpid())))
+        folder = request_folder()
         gone: Optional[asyncio.Future[None]] = None
         job: Optional[Job] = None
         try:
             form = await self._read(request, folder)
             order, features = await self._prepare(mode, form, engine, folder)
+            log.info(
+                "request=%s mode=%s characters=%d voice=%s stream=%s",
+                request_id_of(request),
+                mode,
+                len(order.text),
+                order.voice_id or "-",
+                order.stream,
+            )
             gone = asyncio.ensure_future(client_gone(request))
             job = await self._start(lambda cancelled: self._speak(engine, order, features, cancelled), gone)
-            first = await job.next(gone)
-            if first is None:
-                raise EngineError(422, "text_empty", "The model found nothing to speak in tts_text.")
-            return PcmResponse(first, job, gone, lambda: remove_folder(folder), self._headers(engine),
-                               self._settings.send_timeout_seconds)
+            first = await first_chunk(job, gone)
+            return PcmResponse(
+                first,
+                job,
+                gone,
+                lambda: remove_folder(folder),
+                self._headers(engine),
+                self._settings.send_timeout_seconds,
+            )
         except BaseException as error:
             remove_folder(folder)
             if job is not None:
@@ -1660,15 +1799,15 @@ class Service:
             limits = dataclasses.replace(limits, body_bytes=4 * field)
         return await read_form(request, folder, limits, self._settings.read_timeout_seconds)
 
-    async def _prepare(self, mode: str, form: Form, engine: Engine, folder: Path
-                       ) -> Tuple[Order, Optional[Features]]:
+    async def _prepare(self, mode: str, form: Form, engine: Engine, folder: Path) -> Tuple[Order, Optional[Features]]:
         order = plan(mode, form, engine, self._settings)
         if order.voice_id:
             voice, reference, features = self._voices.use(order.voice_id, folder)
             if mode == "zero_shot" and not order.prompt_text:
                 if not voice.prompt_text:
-                    raise EngineError(422, "field_missing", "The field prompt_text is missing: this voice was "
-                                      "registered without one.")
+                    raise EngineError(
+                        422, "field_missing", "The field prompt_text is missing: this voice was registered without one."
+                    )
                 order = dataclasses.replace(order, prompt_text=voice.prompt_text)
             return dataclasses.replace(order, reference=reference), features
         if mode in PROMPT_MODES:
@@ -1679,8 +1818,9 @@ class Service:
     async def _check_reference(self, upload: Path, folder: Path) -> Reference:
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._readers, prepare_reference, upload, folder / "reference.wav",
-                                              self._settings)
+            return await loop.run_in_executor(
+                self._readers, prepare_reference, upload, folder / "reference.wav", self._settings
+            )
         except OSError as error:
             raise disk_error(error) from error
 
@@ -1695,8 +1835,9 @@ class Service:
         self._jobs.remove(job)
         self.slots.release()
 
-    def _speak(self, engine: Engine, order: Order, features: Optional[Features], cancelled: Cancellation
-               ) -> Iterator[bytes]:
+    def _speak(
+        self, engine: Engine, order: Order, features: Optional[Features], cancelled: Cancellation
+    ) -> Iterator[bytes]:
         if order.voice_id and features is None and engine.analyses_once:
             features = engine.analyse(order.reference)  # type: ignore[arg-type]
             self._voices.remember(order.voice_id, features)
@@ -1715,7 +1856,7 @@ class Service:
     async def register(self, request: Request) -> Response:
         """Analyse a reference once and keep it. Raises EngineError and ClientGone."""
         engine = self._loader.require_engine()
-        folder = Path(tempfile.mkdtemp(prefix="{}{}-".format(TEMPORARY_PREFIX, os.getpid())))
+        folder = request_folder()
         gone: Optional[asyncio.Future[None]] = None
         try:
             form = await self._read(request, folder)
@@ -1723,8 +1864,13 @@ class Service:
             if form.fields.get("prompt_text", ""):
                 prompt_text = read_text(form, "prompt_text", self._settings.max_prompt_chars)
             reference = await self._check_reference(find_upload(form), folder)
-            voice = Voice(VoiceStore.name(reference.path, prompt_text), prompt_text, round(reference.duration, 3),
-                          reference.sample_rate, time.time())
+            voice = Voice(
+                VoiceStore.name(reference.path, prompt_text),
+                prompt_text,
+                round(reference.duration, 3),
+                reference.sample_rate,
+                time.time(),
+            )
             with contextlib.suppress(EngineError):
                 return JSONResponse(dataclasses.asdict(self._voices.get(voice.voice_id)), status_code=200)
             gone = asyncio.ensure_future(client_gone(request))
@@ -1746,8 +1892,12 @@ class Service:
         yield voice
 
     def health(self) -> Dict[str, Any]:
-        queue = {"slots": self.slots.slots, "running": self.slots.running, "waiting": self.slots.waiting,
-                 "limit": self.slots.limit}
+        queue = {
+            "slots": self.slots.slots,
+            "running": self.slots.running,
+            "waiting": self.slots.waiting,
+            "limit": self.slots.limit,
+        }
         return {**self._loader.describe(), "queue": queue}
 
     def stop(self) -> None:
@@ -1769,9 +1919,27 @@ def remove_folder(folder: Path) -> None:
 def remove_leftovers() -> None:
     """Remove the folders of requests that a killed server left; its process id is ours or nobody's."""
     for folder in Path(tempfile.gettempdir()).glob(TEMPORARY_PREFIX + "*"):
-        owner = folder.name[len(TEMPORARY_PREFIX):].split("-")[0]
-        if owner.isdigit() and (int(owner) == os.getpid() or not Path("/proc", owner).exists()):
+        owner = folder.name[len(TEMPORARY_PREFIX) :].split("-")[0]
+        if owner.isdigit() and (int(owner) == os.getpid() or not is_alive(int(owner))):
             remove_folder(folder)
+
+
+def is_alive(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def request_folder() -> Path:
+    """A folder for one request's files, owned by this process. Raises EngineError."""
+    try:
+        return Path(tempfile.mkdtemp(prefix="{}{}-".format(TEMPORARY_PREFIX, os.getpid())))
+    except OSError as error:
+        raise disk_error(error) from error
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -1806,8 +1974,16 @@ class RequestLog:
             outcome = "done"
         finally:
             quiet = scope["path"] in {"/health", "/ready"}
-            log.log(logging.DEBUG if quiet else logging.INFO, "request=%s %s %s status=%d seconds=%.3f %s", request_id,
-                    scope["method"], scope["path"], status, time.monotonic() - started, outcome)
+            log.log(
+                logging.DEBUG if quiet else logging.INFO,
+                "request=%s %s %s status=%d seconds=%.3f %s",
+                request_id,
+                scope["method"],
+                scope["path"],
+                status,
+                time.monotonic() - started,
+                outcome,
+            )
 
 
 def request_id_of(request: Request) -> str:
@@ -1844,8 +2020,12 @@ def form_schema(fields: Tuple[str, ...]) -> Dict[str, Any]:
         properties["prompt_wav"] = {"type": "string", "format": "binary"}
         properties["voice_id"] = {"type": "string", "description": "a registered voice, in the place of prompt_wav"}
         required.remove("prompt_wav")
-    properties.update(stream={"type": "boolean"}, speed={"type": "number", "minimum": 0.5, "maximum": 2.0},
-                      text_frontend={"type": "boolean"}, seed={"type": "integer", "minimum": 0})
+    properties.update(
+        stream={"type": "boolean"},
+        speed={"type": "number", "minimum": 0.5, "maximum": 2.0},
+        text_frontend={"type": "boolean"},
+        seed={"type": "integer", "minimum": 0},
+    )
     schema = {"type": "object", "properties": properties, "required": required}
     kinds = ("multipart/form-data", "application/x-www-form-urlencoded")
     return {"requestBody": {"required": True, "content": {kind: {"schema": schema} for kind in kinds}}}
@@ -1861,11 +2041,20 @@ def create_app(settings: Settings, loader: Loader, voices: VoiceStore) -> FastAP
         yield
         app.state.service.stop()
 
-    handlers: Dict[Any, Any] = {EngineError: on_engine_error, ClientGone: on_client_gone,
-                                HTTPException: on_http_error, Exception: on_any_error}
+    handlers: Dict[Any, Any] = {
+        EngineError: on_engine_error,
+        ClientGone: on_client_gone,
+        HTTPException: on_http_error,
+        Exception: on_any_error,
+    }
     app = FastAPI(title="CosyVoice engine", version="1", lifespan=lifespan, exception_handlers=handlers)
-    app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"],
-                       expose_headers=["X-Sample-Rate", "X-Model", "X-Request-ID"])
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=["*"],
+        allow_headers=["*"],
+        expose_headers=["X-Sample-Rate", "X-Model", "X-Request-ID"],
+    )
     app.add_middleware(RequestLog)
     add_synthesis_routes(app)
     add_voice_routes(app, voices)
@@ -1883,9 +2072,15 @@ def add_synthesis_routes(app: FastAPI) -> None:
 
     for mode, fields in ROUTE_FIELDS.items():
         for method in ("GET", "POST"):
-            app.add_api_route("/inference_" + mode, endpoint_for(mode), methods=[method], response_class=Response,
-                              name=mode, operation_id="{}_{}".format(mode, method.lower()),
-                              openapi_extra=form_schema(fields))
+            app.add_api_route(
+                "/inference_" + mode,
+                endpoint_for(mode),
+                methods=[method],
+                response_class=Response,
+                name=mode,
+                operation_id="{}_{}".format(mode, method.lower()),
+                openapi_extra=form_schema(fields),
+            )
 
 
 def add_voice_routes(app: FastAPI, voices: VoiceStore) -> None:
@@ -1928,15 +2123,23 @@ def main(argv: Optional[List[str]] = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
         settings = Settings.from_environment(
-            os.environ, host=arguments.host, port=arguments.port, model=arguments.model_dir)
+            os.environ, host=arguments.host, port=arguments.port, model=arguments.model_dir
+        )
     except ValueError as error:
         parser.error(str(error))
     remove_leftovers()
     voices = VoiceStore(Path(settings.voices_dir), settings.voices_max, settings.voices_in_memory)
     loader = Loader(settings, voices)
-    server = uvicorn.Server(uvicorn.Config(
-        create_app(settings, loader, voices), host=settings.host, port=settings.port, log_config=None,
-        access_log=False, timeout_graceful_shutdown=settings.shutdown_seconds))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(settings, loader, voices),
+            host=settings.host,
+            port=settings.port,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=settings.shutdown_seconds,
+        )
+    )
 
     def stop_server() -> None:
         server.should_exit = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, fields
+from typing import Any
 
 PREFIX = "PREVIEW_COSYVOICE_"
 
@@ -43,9 +44,10 @@ class Switches:
 
 def read_switches() -> Switches:
     """The switches of this process. Raises ValueError for a value that can't be read."""
-    values: dict[str, str | int | float] = {}
+    values: dict[str, Any] = {}
     for field in fields(Switches):
         text = os.environ.get(PREFIX + field.name.upper(), "")
+        default: Any = field.default
         if text:
-            values[field.name] = type(field.default)(text)  # type: ignore[operator]
-    return Switches(**values)  # type: ignore[arg-type]
+            values[field.name] = type(default)(text)
+    return Switches(**values)

@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from cosyvoice.switches import Switches, read_switches
+from cosyvoice.switches import Switches, read_switches  # type: ignore[import-not-found]
 
 BLOCK = 65536
 
@@ -18,7 +18,7 @@ def cache_folder() -> Path:
 
 def model_kind(model_id: str) -> str:
     """CosyVoice, CosyVoice2 or CosyVoice3, from a switch or from the model's name."""
-    chosen = read_switches().kind
+    chosen: str = read_switches().kind
     if chosen:
         return chosen
     return next((kind for kind in ("CosyVoice3", "CosyVoice2") if kind in model_id), "CosyVoice")

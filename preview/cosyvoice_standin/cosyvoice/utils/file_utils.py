@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 import numpy as np
-import soundfile
+import soundfile  # type: ignore[import-untyped]
 
 from ..tensor import Tensor
 

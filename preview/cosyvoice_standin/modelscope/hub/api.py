@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cosyvoice.switches import read_switches
+from cosyvoice.switches import read_switches  # type: ignore[import-not-found]
 
 
 class HubApi:
