@@ -123,7 +123,7 @@ class MediaFolder:
         name = asked_name(url)
         if name is None:
             return None
-        folders = (self.temp, self.root) if url == name else (self.root, self.temp)
+        folders = (self.temp, self.root) if url == name or "temp/" in url else (self.root, self.temp)
         return next((folder / name for folder in folders if is_plain_file(folder / name)), None)
 
     def find_download(self, path: str) -> StoredFile | None:
@@ -155,14 +155,21 @@ class MediaFolder:
         inputs = self.inputs_of(key)
         with disk_full_is_507():
             inputs.folder.mkdir(exist_ok=True)
-            _link_or_copy(audio, inputs.uploaded_audio)
-            _link_or_copy(video, inputs.uploaded_video)
+            link_or_copy(audio, inputs.uploaded_audio)
+            link_or_copy(video, inputs.uploaded_video)
+            for path in (audio, video):
+                with suppress(PermissionError):
+                    os.utime(path)  # what is used is kept
             sync_folder(inputs.folder)
             sync_folder(self.inputs)
 
     def drop_inputs(self, key: str) -> None:
         """Let go of a task's inputs."""
         shutil.rmtree(self.inputs / key, ignore_errors=True)
+
+    def drop_output(self, key: str) -> None:
+        """Delete a finished video that an expired task of the same code left."""
+        (self.outputs / f"{key}{RESULT_SUFFIX}").unlink(missing_ok=True)
 
     def drop_attempt(self, engine_code: str) -> None:
         """Delete what an attempt left in the engine's folder."""
@@ -224,7 +231,13 @@ def stored_file(path: Path) -> StoredFile | None:
     return StoredFile(path, path.name, found.st_size, found.st_mtime)
 
 
-def _link_or_copy(source: Path, target: Path) -> None:
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file a second name, in place of what has that name; a copy where it is another user's file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        GatewayError: ``storage_full`` (507).
+    """
     target.unlink(missing_ok=True)
     try:
         os.link(source, target, follow_symlinks=False)
@@ -234,7 +247,8 @@ def _link_or_copy(source: Path, target: Path) -> None:
         # Files that others put there can't be linked.
         temporary = temporary_path(target.parent)
         try:
-            shutil.copyfile(source, temporary)
+            with disk_full_is_507():
+                shutil.copyfile(source, temporary)
             publish(temporary, target)
         finally:
             temporary.unlink(missing_ok=True)

@@ -11,10 +11,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from gateway.infrastructure.database import open_database
-from gateway.settings import VideoSettings, VoiceSettings
+from gateway.settings import VoiceSettings
 from gateway.web.entry import CommonState, common_state, create_entry, create_shared
 from gateway.web.health import EntryHealth, entry_health
 from gateway.web.openapi import operation
+from gateway.web.video.app import create_video_app
+
+__all__ = ["create_video_app", "create_voice_app"]
 
 
 def create_voice_app(*, settings: VoiceSettings) -> Starlette:
@@ -43,8 +46,3 @@ def create_voice_app(*, settings: VoiceSettings) -> Starlette:
         lifespan=lifespan,
         upload_bytes={"/v1/voices/train": settings.max_upload_bytes},
     )
-
-
-def create_video_app(*, settings: VideoSettings) -> Starlette:
-    """The video entry (8383)."""
-    raise NotImplementedError

@@ -32,6 +32,7 @@ class Limits:
         file_bytes: most bytes of all files together.
         field_bytes: most bytes of one text field.
         parts: most parts of the form.
+        digest: hash the files; without it ``Upload.sha256`` is empty and large files arrive faster.
         reserve_bytes: bytes that stay free on the disk.
     """
 
@@ -39,6 +40,7 @@ class Limits:
     reserve_bytes: int
     field_bytes: int = 64 * 1024
     parts: int = 64
+    digest: bool = True
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Upload:
         filename: the client's name for it: hostile text, for display only.
         path: where the bytes lie.
         size: bytes.
-        sha256: hexadecimal digest of the content.
+        sha256: hexadecimal digest of the content; empty where none was asked for.
     """
 
     filename: str
@@ -106,12 +108,12 @@ class _Part:
 class _Sink:
     """A file being received: hashed and buffered here, written to disk in large blocks by a thread."""
 
-    def __init__(self, folder: Path, filename: str) -> None:
+    def __init__(self, folder: Path, filename: str, *, digest: bool) -> None:
         self.filename = filename
         self.path = temporary_path(folder)
         self.size = 0
         self._file: BinaryIO = self.path.open("xb")
-        self._digest = hashlib.sha256()
+        self._digest = hashlib.sha256() if digest else None
         self._pending: list[bytes] = []
         self.pending_bytes = 0
 
@@ -128,7 +130,8 @@ class _Sink:
     def _write(self, blocks: list[bytes]) -> None:
         with disk_full_is_507():
             for block in blocks:
-                self._digest.update(block)
+                if self._digest is not None:
+                    self._digest.update(block)
                 self._file.write(block)
             self._file.flush()
 
@@ -140,7 +143,8 @@ class _Sink:
         self.path.unlink(missing_ok=True)
 
     def finished(self) -> Upload:
-        return Upload(self.filename, self.path, self.size, self._digest.hexdigest())
+        digest = self._digest.hexdigest() if self._digest is not None else ""
+        return Upload(self.filename, self.path, self.size, digest)
 
 
 class _FormReader:
@@ -200,7 +204,7 @@ class _FormReader:
         part.filename = options.get(b"filename", b"").decode("utf-8", "replace")
         if part.name in self._file_fields:
             with disk_full_is_507():
-                part.sink = _Sink(self._folder, part.filename)
+                part.sink = _Sink(self._folder, part.filename, digest=self._limits.digest)
             self.sinks.append((part.name, part.sink))
         elif b"filename" not in options:
             part.text = bytearray()

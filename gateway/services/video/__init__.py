@@ -1,0 +1,1 @@
+"""From "submit" to the video on disk: intake, preparation, rendering, retention."""

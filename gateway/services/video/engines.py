@@ -1,0 +1,94 @@
+"""What is known of each engine: an open port is not enough to be given work."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from enum import StrEnum
+
+import structlog
+
+from gateway.infrastructure.duix import PROBE_CODE, DuixClient, EngineFaultError, FaultKind
+
+log = structlog.stdlib.get_logger(__name__)
+
+# An engine whose workers died answers on: it is tried again after this long even if nobody restarted it.
+UNFIT_SECONDS = 60.0
+
+
+class EngineState(StrEnum):
+    """Why an engine gets work, or none."""
+
+    STARTING = "starting"  # no connection
+    WARMING_UP = "warming_up"  # came up a moment ago; tasks would fail
+    READY = "ready"
+    BUSY = "busy"  # works on something that is not ours
+    UNFIT = "unfit"  # its last task showed that its workers are dead or stuck
+    FAULTY = "faulty"  # answers with something else than its protocol
+
+
+class EngineWatch:
+    """The state of one engine, from what it answered. Times are monotonic seconds."""
+
+    def __init__(self, client: DuixClient, *, warm_up: float) -> None:
+        self.client = client
+        self.state = EngineState.STARTING
+        self.detail = ""
+        self._warm_up = warm_up
+        self._was_down = False
+        self._up_since: float | None = None
+        self._unfit_until = 0.0
+        self.in_service_at = time.monotonic()
+
+    async def look(self) -> EngineState:
+        """Ask the engine for nothing in particular and judge by the answer."""
+        try:
+            await self.client.query(PROBE_CODE)
+        except EngineFaultError as error:
+            self.note_fault(error)
+        else:
+            self._note_answer()
+        return self.state
+
+    def note_fault(self, error: EngineFaultError) -> None:
+        """It gave no meaningful answer."""
+        if error.kind is FaultKind.UNREACHABLE:
+            # Whatever was wrong with its workers is gone with the process.
+            self._was_down, self._up_since, self._unfit_until = True, None, 0.0
+            self._enter(EngineState.STARTING, error.detail)
+        else:
+            self._enter(EngineState.FAULTY, str(error))
+
+    def note_busy(self) -> None:
+        """It refused a task because it has another that is not ours."""
+        self._enter(EngineState.BUSY, "")
+
+    def note_unfit(self, detail: str) -> None:
+        """Its last task failed in a way that the next one would, too."""
+        self._unfit_until = time.monotonic() + UNFIT_SECONDS
+        self._enter(EngineState.UNFIT, detail)
+
+    def note_work(self) -> None:
+        """It took a task of ours or is working on one."""
+        self.in_service_at = time.monotonic()
+        self._enter(EngineState.READY, "")
+
+    def view(self) -> Mapping[str, object]:
+        """What health and readiness tell of it; its address stays inside."""
+        return {"state": self.state.value, "detail": self.detail}
+
+    def _note_answer(self) -> None:
+        now = time.monotonic()
+        self._up_since = now if self._up_since is None else self._up_since
+        if self._was_down and now - self._up_since < self._warm_up:
+            self._enter(EngineState.WARMING_UP, "")
+        elif now < self._unfit_until:
+            self._enter(EngineState.UNFIT, self.detail)
+        elif self.state is not EngineState.BUSY:
+            self.in_service_at = now
+            self._enter(EngineState.READY, "")
+
+    def _enter(self, state: EngineState, detail: str) -> None:
+        if state is not self.state:
+            log.info("engine state", engine=self.client.url, state=state.value, was=self.state.value, detail=detail)
+        self.state, self.detail = state, detail

@@ -1,0 +1,192 @@
+"""The queue as the routes see it: submit, cancel, tell; and the loops behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import structlog
+
+from gateway.domain.errors import GatewayError, Language, invalid_request
+from gateway.domain.task import WAITING, Task, TaskState, task_key, task_view
+from gateway.infrastructure.files import sweep_temporary
+from gateway.infrastructure.media_folder import MediaFolder
+from gateway.infrastructure.tasks import TaskStore
+from gateway.services.video.engines import EngineState, EngineWatch
+from gateway.services.video.outcome import Outcomes
+from gateway.services.video.pause import DiskPause
+from gateway.services.video.preparation import Preparation
+from gateway.services.video.rendering import EngineWorker
+from gateway.services.video.retention import Retention
+from gateway.settings import VideoSettings
+
+log = structlog.stdlib.get_logger(__name__)
+
+PATIENCE_LOOK_SECONDS = 5.0
+
+
+def queue_full(size: int) -> GatewayError:
+    """Too many tasks wait."""
+    return GatewayError(
+        "queue_full",
+        503,
+        zh=f"排队任务已满（{size} 个），请稍后再试。",
+        en=f"The queue is full ({size} tasks). Try again later.",
+        retry_after=30,
+    )
+
+
+def input_missing(name: str) -> GatewayError:
+    """A submit names a file that is not there."""
+    return invalid_request(
+        "找不到上传的音频文件，请重新上传。" if name == "audio_url" else "找不到上传的视频文件，请重新上传。",
+        f"The file that {name} names is not there. Upload it again.",
+        param=name,
+        code="input_missing",
+    )
+
+
+class VideoQueue:
+    """Tasks from submit to their end."""
+
+    def __init__(  # noqa: PLR0913 - the parts of the queue
+        self,
+        *,
+        store: TaskStore,
+        folder: MediaFolder,
+        engines: list[EngineWatch],
+        workers: list[EngineWorker],
+        preparation: Preparation,
+        retention: Retention,
+        outcomes: Outcomes,
+        pause: DiskPause,
+        settings: VideoSettings,
+    ) -> None:
+        self.store = store
+        self.engines = engines
+        self._folder = folder
+        self._workers = workers
+        self._preparation = preparation
+        self._retention = retention
+        self._outcomes = outcomes
+        self._pause = pause
+        self._settings = settings
+        self._intake = asyncio.Lock()
+
+    async def submit(self, code: str, *, audio_url: str, video_url: str, options: Mapping[str, Any]) -> Task:
+        """Write a task down and keep its inputs; the same code again is the same task.
+
+        Raises:
+            GatewayError: ``input_missing`` (400), ``queue_full`` (503), ``storage_full`` (507).
+        """
+        async with self._intake:
+            known = await self.store.get(code)
+            if known is not None:
+                return known
+            if self.store.live_count >= self._settings.queue_size:
+                raise queue_full(self._settings.queue_size)
+            await asyncio.to_thread(self._hold, task_key(code), audio_url, video_url)
+            try:
+                task = await self.store.add(code, audio_url=audio_url, video_url=video_url, options=options)
+            except BaseException:
+                self._folder.drop_inputs(task_key(code))
+                raise
+        log.info("task submitted", task=code)
+        return task
+
+    def _hold(self, key: str, audio_url: str, video_url: str) -> None:
+        found = {}
+        for name, url in (("audio_url", audio_url), ("video_url", video_url)):
+            path = self._folder.find_upload(url)
+            if path is None:
+                raise input_missing(name)
+            found[name] = path
+        try:
+            self._folder.hold_inputs(key, found["audio_url"], found["video_url"])
+        except FileNotFoundError as error:
+            raise input_missing("audio_url") from error
+        self._folder.drop_output(key)
+
+    async def cancel(self, task: Task) -> Task:
+        """Cancel a task that has not ended; one that has stays as it is."""
+        return await self._outcomes.cancel(task) or await self.store.get(task.code) or task
+
+    def view(self, task: Task, language: Language) -> dict[str, object]:
+        """What ``/easy/query`` tells of a task."""
+        return task_view(task, msg=self._progress_sentence(task, language), language=language)
+
+    @property
+    def paused(self) -> bool:
+        """Whether the disk is too full to go on."""
+        return self._pause.active
+
+    @property
+    def ready(self) -> bool:
+        """Whether a task submitted now would be worked on."""
+        return not self.paused and any(self._serves(engine) for engine in self.engines)
+
+    def _serves(self, engine: EngineWatch) -> bool:
+        return engine.state is EngineState.READY
+
+    def _progress_sentence(self, task: Task, language: Language) -> str:
+        zh, en = self._progress_words(task)
+        return zh if language == "zh" else en
+
+    def _progress_words(self, task: Task) -> tuple[str, str]:
+        if task.state is TaskState.RUNNING:
+            return "正在生成视频", "The video is being made"
+        ahead = self.store.waiting_before(task)
+        if self.paused:
+            return "服务器磁盘已满，任务已暂停，清理后自动继续", "Paused: the server's disk is full; goes on by itself"
+        if not any(self._serves(engine) for engine in self.engines):
+            return f"视频引擎正在启动，排队第 {ahead + 1} 位", f"The engine is starting; place {ahead + 1} in line"
+        return f"排队中，第 {ahead + 1} 位", f"Waiting, place {ahead + 1} in line"
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run all loops within the context; leaving it stops them, and nothing is lost."""
+        await asyncio.to_thread(self._folder.prepare)
+        await asyncio.to_thread(sweep_temporary, self._folder.root)
+        await self._return_orphans()
+        loops = [
+            *(worker.run_forever() for worker in self._workers),
+            self._preparation.inspect_forever(),
+            self._preparation.convert_forever(),
+            self._retention.run_forever(),
+            self._fail_impatient_forever(),
+        ]
+        running = [asyncio.create_task(loop) for loop in loops]
+        try:
+            yield
+        finally:
+            for loop in running:
+                loop.cancel()
+            for loop in running:
+                with suppress(asyncio.CancelledError):
+                    await loop
+
+    async def _return_orphans(self) -> None:
+        """Queue tasks again whose engine is no longer configured."""
+        known = {engine.client.url for engine in self.engines}
+        for task in self.store.live(TaskState.RUNNING):
+            if task.engine not in known:
+                await self.store.change(
+                    task, {TaskState.RUNNING}, state=TaskState.PREPARED, engine="", engine_code="", accepted_at=None
+                )
+
+    async def _fail_impatient_forever(self) -> None:
+        started = time.monotonic()
+        while True:
+            await asyncio.sleep(min(PATIENCE_LOOK_SECONDS, self._settings.engine_patience / 3))
+            if self.paused:
+                started = time.monotonic()
+                continue
+            served = max(started, *(engine.in_service_at for engine in self.engines))
+            unserved = time.monotonic() - served
+            for task in self.store.live(*WAITING):
+                if min(unserved, time.time() - task.created_at) > self._settings.engine_patience:
+                    with suppress(GatewayError):
+                        await self._outcomes.fail(task, "engine_unavailable")

@@ -1,0 +1,290 @@
+"""One worker per engine: gives it a task, is its only poller, and records what comes of it.
+
+Nothing is assumed across a crash. A task is written down as this engine's before the engine hears of it; whoever
+takes it up again asks the engine first, then looks for a finished file, and only then offers the task anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import structlog
+
+from gateway.domain.errors import GatewayError
+from gateway.domain.task import Task, TaskState, engine_code_of
+from gateway.domain.task_failures import Failure, classify_engine_message
+from gateway.infrastructure import media
+from gateway.infrastructure.duix import EngineFaultError, EngineTask, Stage, Submission
+from gateway.infrastructure.media import MediaInfo, NotMediaError
+from gateway.infrastructure.media_folder import MediaFolder, is_plain_file
+from gateway.infrastructure.sandbox import Sandbox
+from gateway.infrastructure.tasks import TaskStore
+from gateway.services.video.engines import EngineState, EngineWatch
+from gateway.services.video.metrics import VideoMetrics
+from gateway.services.video.outcome import Outcomes
+from gateway.services.video.pause import DiskPause
+from gateway.settings import VideoSettings
+
+log = structlog.stdlib.get_logger(__name__)
+
+MAX_ATTEMPTS = 2
+RELATIVE_TOLERANCE = 0.05
+TROUBLE_SECONDS = 5.0
+BUSY_POLLS = 3  # each offer to a busy engine costs two writes
+LOST = Failure("engine_lost", retry=True)
+STALLED = Failure("engine_stalled", retry=True, engine_unfit=True)
+RESULT_INVALID = Failure("result_invalid", retry=True)
+
+
+class _Progress:
+    """Since when an attempt has been silent or stuck; monotonic seconds."""
+
+    def __init__(self) -> None:
+        self.percent = -1
+        self.moved_at = self.heard_at = time.monotonic()
+
+    def note(self, percent: int) -> None:
+        self.heard_at = time.monotonic()
+        if percent != self.percent:
+            self.percent, self.moved_at = percent, self.heard_at
+
+
+class EngineWorker:
+    """Keeps one engine at work until it is cancelled."""
+
+    def __init__(
+        self,
+        *,
+        engine: EngineWatch,
+        store: TaskStore,
+        folder: MediaFolder,
+        sandbox: Sandbox,
+        outcomes: Outcomes,
+        metrics: VideoMetrics,
+        pause: DiskPause,
+        settings: VideoSettings,
+    ) -> None:
+        self._engine = engine
+        self._store = store
+        self._folder = folder
+        self._sandbox = sandbox
+        self._outcomes = outcomes
+        self._metrics = metrics
+        self._pause = pause
+        self._settings = settings
+
+    async def run_forever(self) -> None:
+        """Take up what an earlier process left to this engine, then take tasks as they get ready."""
+        while True:
+            try:
+                await self._turn()
+            except GatewayError as error:
+                log.warning("engine worker waits", engine=self._engine.client.url, code=error.code)
+                await asyncio.sleep(TROUBLE_SECONDS)
+            except Exception:
+                log.exception("engine worker broke", engine=self._engine.client.url)
+                await asyncio.sleep(TROUBLE_SECONDS)
+
+    async def _turn(self) -> None:
+        own = self._own_task()
+        if own is not None:
+            await self._follow(own)
+            return
+        await self._engine.look()
+        if self._engine.state not in (EngineState.READY, EngineState.BUSY) or self._pause.active:
+            await asyncio.sleep(self._settings.engine_poll_interval)
+            return
+        task = self._next_task()
+        claimed = await self._claim(task) if task else None
+        if claimed is not None:
+            await self._follow(claimed)
+        if self._engine.state is EngineState.BUSY:
+            await asyncio.sleep(BUSY_POLLS * self._settings.engine_poll_interval)
+        elif claimed is None:
+            await self._store.wait_for_change(self._settings.engine_poll_interval)
+
+    def _own_task(self) -> Task | None:
+        url = self._engine.client.url
+        return next((task for task in self._store.live(TaskState.RUNNING) if task.engine == url), None)
+
+    def _next_task(self) -> Task | None:
+        now = time.time()
+        return next((task for task in self._store.live(TaskState.PREPARED) if task.not_before <= now), None)
+
+    async def _claim(self, task: Task) -> Task | None:
+        code = engine_code_of(task, task.attempt + 1)
+        await asyncio.to_thread(self._folder.prepare)
+        await asyncio.to_thread(self._folder.drop_attempt, code)
+        return await self._store.change(
+            task,
+            {TaskState.PREPARED},
+            state=TaskState.RUNNING,
+            progress=0,
+            engine=self._engine.client.url,
+            engine_code=code,
+            accepted_at=None,
+        )
+
+    async def _follow(self, task: Task) -> None:
+        """Stay with a claimed task until this engine has nothing more to do with it."""
+        progress = _Progress()
+        while True:
+            current = await self._store.get(task.code)
+            if current is None:
+                return
+            over = await self._look_at(current, progress)
+            if over:
+                return
+            await asyncio.sleep(self._settings.engine_poll_interval)
+
+    async def _look_at(self, task: Task, progress: _Progress) -> bool:
+        """One look at the task; true when this engine is done with it."""
+        try:
+            seen = await self._engine.client.query(task.engine_code)
+        except EngineFaultError as error:
+            self._engine.note_fault(error)
+            return await self._silent(task, progress)
+        progress.note(seen.progress)
+        match seen.stage:
+            case Stage.RUNNING:
+                return await self._running(task, seen, progress)
+            case Stage.DONE:
+                return await self._done(task)
+            case Stage.FAILED:
+                return await self._attempt_failed(task, classify_engine_message(seen.message))
+        return await self._unknown(task)
+
+    async def _silent(self, task: Task, progress: _Progress) -> bool:
+        if task.state is not TaskState.RUNNING and self._engine.state is EngineState.STARTING:
+            return await self._discard(task)
+        if time.monotonic() - progress.heard_at < self._settings.engine_lost_timeout:
+            return False
+        if task.accepted_at is None:
+            return await self._give_back(task)
+        return await self._attempt_failed(task, LOST)
+
+    async def _running(self, task: Task, seen: EngineTask, progress: _Progress) -> bool:
+        limit = self._settings.stall_timeout + self._settings.stall_seconds_per_second * task.audio_seconds
+        if time.monotonic() - progress.moved_at > limit:
+            return await self._attempt_failed(task, STALLED)
+        self._engine.note_work()
+        if task.state is TaskState.RUNNING:
+            if task.accepted_at is None:
+                await self._accepted(task)
+            elif seen.progress != task.progress:
+                await self._store.change(task, {TaskState.RUNNING}, progress=min(99, seen.progress))
+        return False
+
+    async def _done(self, task: Task) -> bool:
+        video = await self._good_result(task)
+        if video is None:
+            return await self._attempt_failed(task, RESULT_INVALID)
+        return await self._finish(task, video)
+
+    async def _unknown(self, task: Task) -> bool:
+        """The engine does not know the task: never given, lost, or told already to a process that died."""
+        if task.state is not TaskState.RUNNING:
+            return await self._discard(task)
+        video = await self._good_result(task)
+        if video is not None:
+            return await self._finish(task, video)
+        if task.accepted_at is None:
+            return await self._offer(task)
+        return await self._attempt_failed(task, LOST)
+
+    async def _offer(self, task: Task) -> bool:
+        inputs = self._folder.inputs_of(task.key)
+        try:
+            answer = await self._engine.client.submit(
+                code=task.engine_code,
+                audio=self._folder.engine_path(inputs.audio),
+                video=self._folder.engine_path(inputs.video),
+                options=task.options,
+            )
+        except EngineFaultError as error:
+            # It may have taken the task all the same: the next look tells.
+            self._engine.note_fault(error)
+            return False
+        if answer.outcome is Submission.BUSY:
+            self._engine.note_busy()
+            return await self._give_back(task)
+        if answer.outcome is Submission.REFUSED:
+            await self._outcomes.fail(task, "engine_refused", answer.message)
+            return True
+        self._engine.note_work()
+        await self._accepted(task)
+        return False
+
+    async def _accepted(self, task: Task) -> None:
+        now = time.time()
+        self._metrics.wait.observe(now - task.created_at)
+        log.info("engine took task", task=task.code, engine=self._engine.client.url, attempt=task.attempt + 1)
+        await self._store.change(
+            task,
+            {TaskState.RUNNING},
+            accepted_at=now,
+            attempt=task.attempt + 1,
+            started_at=task.started_at or now,
+        )
+
+    async def _give_back(self, task: Task) -> bool:
+        """Put a task that this engine did not take back into the queue."""
+        await self._store.change(task, {TaskState.RUNNING}, state=TaskState.PREPARED, engine="", engine_code="")
+        return True
+
+    async def _attempt_failed(self, task: Task, failure: Failure) -> bool:
+        if failure.engine_unfit:
+            self._engine.note_unfit(failure.code)
+        if task.state is not TaskState.RUNNING:
+            return await self._discard(task)
+        log.warning("attempt failed", task=task.code, attempt=task.attempt, code=failure.code, detail=failure.detail)
+        no_room = self._pause.active
+        if no_room or (failure.retry and task.attempt < MAX_ATTEMPTS):
+            self._metrics.retries.labels("storage_full" if no_room else failure.code).inc()
+            await self._store.change(
+                task,
+                {TaskState.RUNNING},
+                state=TaskState.PREPARED,
+                progress=0,
+                engine="",
+                engine_code="",
+                accepted_at=None,
+                # A full disk is nobody's attempt.
+                attempt=max(0, task.attempt - 1) if no_room else task.attempt,
+                not_before=time.time() + failure.wait,
+            )
+        else:
+            await self._outcomes.fail(task, failure.code, failure.detail)
+        await asyncio.to_thread(self._folder.drop_attempt, task.engine_code)
+        return True
+
+    async def _discard(self, task: Task) -> bool:
+        """The engine is through with a task that was cancelled meanwhile."""
+        await asyncio.to_thread(self._folder.drop_attempt, task.engine_code)
+        await asyncio.to_thread(self._folder.drop_inputs, task.key)
+        return True
+
+    async def _finish(self, task: Task, video: MediaInfo) -> bool:
+        if task.state is not TaskState.RUNNING:
+            return await self._discard(task)
+        if is_plain_file(self._folder.engine_result(task.engine_code)):
+            await asyncio.to_thread(self._folder.adopt_result, task.engine_code, task)
+        await self._outcomes.finish(task, video)
+        await asyncio.to_thread(self._folder.drop_attempt, task.engine_code)
+        return True
+
+    async def _good_result(self, task: Task) -> MediaInfo | None:
+        """The finished video of this attempt, where there is one that opens, has the audio's length, and sound."""
+        for path in (self._folder.engine_result(task.engine_code), self._folder.output(task)):
+            if not is_plain_file(path):
+                continue
+            try:
+                video = await media.probe(self._sandbox, path)
+            except NotMediaError:
+                continue
+            tolerance = max(self._settings.length_tolerance, RELATIVE_TOLERANCE * task.audio_seconds)
+            right_length = video.seconds is not None and abs(video.seconds - task.audio_seconds) <= tolerance
+            if video.picture and video.has_sound and right_length:
+                return video
+        return None

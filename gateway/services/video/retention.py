@@ -1,0 +1,113 @@
+"""Deletes what is old or too much: finished videos, uploads, the engine's leftovers, records. Never under a task."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway.domain.errors import GatewayError
+from gateway.domain.task import RESULT_SUFFIX, TaskState
+from gateway.infrastructure.media_folder import MediaFolder, StoredFile
+from gateway.infrastructure.tasks import TaskStore
+from gateway.settings import VideoSettings
+
+log = structlog.stdlib.get_logger(__name__)
+
+ORPHAN_SECONDS = 3600.0
+
+
+def expired(files: Iterable[StoredFile], *, now: float, max_age: float, max_bytes: int) -> list[StoredFile]:
+    """Which files go: all older than `max_age` seconds, then the oldest until the rest fits into `max_bytes`."""
+    newest_first = sorted(files, key=lambda file: file.modified, reverse=True)
+    gone, kept_bytes = [], 0
+    for file in newest_first:
+        if now - file.modified > max_age or kept_bytes + file.size > max_bytes:
+            gone.append(file)
+        else:
+            kept_bytes += file.size
+    return gone
+
+
+class Retention:
+    """Cleans up now and then until it is cancelled."""
+
+    def __init__(self, *, store: TaskStore, folder: MediaFolder, settings: VideoSettings) -> None:
+        self._store = store
+        self._folder = folder
+        self._settings = settings
+
+    async def run_forever(self) -> None:
+        """Clean up at intervals."""
+        while True:
+            try:
+                await self.clean_up()
+            except (OSError, SQLAlchemyError, GatewayError):
+                log.exception("clean-up failed")
+            await asyncio.sleep(self._settings.retention_interval)
+
+    async def clean_up(self) -> None:
+        """Apply all rules once."""
+        live = self._store.live()
+        keys = frozenset(task.key for task in live)
+        codes = frozenset(task.engine_code for task in live if task.state is TaskState.RUNNING)
+        removed = await asyncio.to_thread(self._clean_files, keys, codes)
+        forgotten = await self._store.forget_finished(before=time.time() - self._settings.tasks_max_age)
+        if removed or forgotten:
+            log.info("cleaned up", files=removed, records=forgotten)
+
+    def _clean_files(self, live_keys: frozenset[str], live_codes: frozenset[str]) -> int:
+        now, settings = time.time(), self._settings
+        results = expired(
+            self._folder.results(), now=now, max_age=settings.results_max_age, max_bytes=settings.results_max_bytes
+        )
+        # A live task holds its inputs itself: an upload may go at any time.
+        uploads = expired(
+            self._folder.uploads(), now=now, max_age=settings.uploads_max_age, max_bytes=settings.uploads_max_bytes
+        )
+        for file in [*results, *uploads]:
+            file.path.unlink(missing_ok=True)
+        return len(results) + len(uploads) + self._clean_folders(live_keys, live_codes, now)
+
+    def _clean_folders(self, live_keys: frozenset[str], live_codes: frozenset[str], now: float) -> int:
+        # A folder younger than that may belong to a submit that is being written down.
+        orphans = [
+            path
+            for path in self._folder.inputs.iterdir()
+            if path.name not in live_keys and _is_old(path, now, ORPHAN_SECONDS)
+        ]
+        leftovers = [
+            path
+            for path in self._folder.temp.iterdir()
+            if _engine_code(path.name) not in live_codes and _is_old(path, now, self._settings.results_max_age)
+        ]
+        for path in [*orphans, *leftovers]:
+            _remove(path)
+        return len(orphans) + len(leftovers)
+
+
+def _is_old(path: Path, now: float, seconds: float) -> bool:
+    try:
+        return now - path.lstat().st_mtime > seconds
+    except FileNotFoundError:
+        return False
+
+
+def _engine_code(name: str) -> str:
+    for ending in (RESULT_SUFFIX, "_format.mp4", "_format.wav"):
+        name = name.removesuffix(ending)
+    return name
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
