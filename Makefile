@@ -14,7 +14,7 @@ STAMP := $(VENV)/.twinport-$(shell cat $(REQUIREMENTS) | cksum | tr -d ' ')
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-.PHONY: help setup demo demo-down lint check test test-python test-hosts bench lock tools clean
+.PHONY: help setup demo demo-down lint check test test-python test-hosts bench docs lock tools clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -55,6 +55,11 @@ bench: setup tools ## measure, side by side, with what a user could take instead
 
 tools: ## the programs that tests need, from the distribution
 	@tests/install-tools
+
+docs: setup ## write the variable tables of the roles' READMEs anew
+	@for role in roles/*/; do \
+	  ansible-docsmith generate $$role --no-defaults --template-readme roles/readme.md.j2 >/dev/null; \
+	done
 
 lock: setup ## pin everything anew from the *.in files
 	@for name in gateway/requirements preview/requirements requirements-dev; do \
