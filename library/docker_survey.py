@@ -51,44 +51,14 @@ certificate_store: {description: Whether the host's certificate store can be reb
 import dataclasses
 import platform
 import shutil
-from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.docker_installation import (
-    Docker,
-    UnusableDockerError,
-    choose,
-    classify,
-    missing,
-    parse_dpkg,
-    parse_rpm,
-)
+from ansible.module_utils.docker_installation import UnusableDockerError, choose, missing
+from ansible.module_utils.docker_probe import find_docker, installed_packages
 from ansible.module_utils.host_commands import output_of, text_of
 from ansible.module_utils.os_release import parse_os_release
 
 _DEB_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-
-
-def installed_packages():
-    """Installed packages and their versions, from whichever package manager the host has."""
-    if shutil.which("dpkg-query"):
-        form = "${db:Status-Abbrev}\t${Package}\t${Version}\n"
-        return parse_dpkg(output_of(["dpkg-query", "-W", "-f", form], seconds=60))
-    return parse_rpm(output_of(["rpm", "-qa", "--qf", "%{NAME}\t%{EVR}\n"], seconds=60))
-
-
-def find_docker(installed):
-    """Look for Docker's three parts without needing the daemon: its programs tell their versions."""
-    executable = shutil.which("docker")
-    kind = classify(installed, str(Path(executable).resolve()) if executable else "")
-    if kind in ("none", "snap", "podman"):
-        return Docker(kind=kind)
-    return Docker(
-        kind=kind,
-        engine=output_of(["dockerd", "--version"]).replace("Docker version", "").split(",")[0].strip(),
-        compose=output_of(["docker", "compose", "version", "--short"]).strip(),
-        buildx=(output_of(["docker", "buildx", "version"]).split() + ["", ""])[1],
-    )
 
 
 def main():

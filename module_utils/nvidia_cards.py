@@ -1,0 +1,72 @@
+"""Reading nvidia-smi and the kernel's NVIDIA messages: rules only, no I/O."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import List, Optional, Tuple
+
+QUERY = ("index", "name", "driver_version", "memory.total", "compute_cap")
+# Drivers before about 510 refuse a query that holds compute_cap.
+OLD_QUERY = QUERY[:-1]
+
+_FAULTS = (
+    ("Driver/library version mismatch", "mismatch"),
+    ("couldn't communicate with the NVIDIA driver", "no-module"),
+    ("No devices were found", "no-card"),
+    ("Unable to determine the device handle", "lost-card"),
+    ("Failed to initialize NVML", "nvml"),
+)
+_XID = re.compile(r"NVRM: Xid \(PCI:([0-9A-Fa-f:.]+)\): (\d+)")
+
+
+@dataclass(frozen=True)
+class Card:
+    """One GPU. ``memory_mib`` is its whole memory; ``capability`` is (major, minor), () where the driver can't tell."""
+
+    index: int
+    name: str
+    driver: str
+    memory_mib: int
+    capability: Tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Cards:
+    """What nvidia-smi said: the cards, or the ``fault`` that kept it from telling (missing, mismatch, no-module, …)."""
+
+    cards: Tuple[Card, ...] = ()
+    fault: str = ""
+
+
+def parse_cards(code: int, output: str) -> Cards:
+    """Read ``nvidia-smi --query-gpu=… --format=csv,noheader,nounits`` asked for QUERY or OLD_QUERY.
+
+    ``code`` is its exit status; ``output`` holds standard output and error, because it complains on either.
+    """
+    for text, fault in _FAULTS:
+        if text in output:
+            return Cards(fault=fault)
+    cards = tuple(card for card in map(_card, output.splitlines()) if card)
+    if code or not cards:
+        return Cards(fault="unreadable")
+    return Cards(cards)
+
+
+def asks_for_less(output: str) -> bool:
+    """Whether the driver is too old for the whole query."""
+    return "is not a valid field to query" in output
+
+
+def parse_xids(kernel_log: str) -> List[Tuple[str, int]]:
+    """The Xid errors in a kernel log as (PCI address, number), each once, in order."""
+    return list(dict.fromkeys((found.group(1), int(found.group(2))) for found in _XID.finditer(kernel_log)))
+
+
+def _card(line: str) -> Optional[Card]:
+    columns = [column.strip() for column in line.split(",")]
+    if len(columns) not in (len(QUERY), len(OLD_QUERY)) or not columns[0].isdigit():
+        return None
+    memory = re.match(r"\d+", columns[3])
+    capability = tuple(int(part) for part in re.findall(r"\d+", columns[4])) if len(columns) == len(QUERY) else ()
+    return Card(int(columns[0]), columns[1], columns[2], int(memory.group()) if memory else 0, capability)
