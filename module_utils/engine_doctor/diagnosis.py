@@ -1,0 +1,145 @@
+"""Looks at the containers and the host and says what is wrong. Changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import List, Optional, Sequence, Tuple
+
+from .catalogue import Catalogue, KnownError
+from .causes import Match, fold
+from .containers import Container
+from .docker_cli import Docker, DockerError
+from .host_probes import HostProbes, container_state, missing_container
+from .log_matcher import LogMatcher, match_text
+from .memory import Memory
+from .settings import Settings, Target
+from .times import earlier_by, latest
+
+HOST = "host"
+_ENGINE_MARKS = (("cosyvoice", "cosyvoice"), ("duix", "duix"), ("heygem", "duix"))
+
+
+@dataclass(frozen=True)
+class Patient:
+    """A container that was looked at, or should be there. ``since``: from when on its log counts."""
+
+    name: str
+    engine: str
+    container: Optional[Container]
+    since: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A known error that is there: where (a container's name or ``host``) and what was seen."""
+
+    where: str
+    match: Match
+
+    @property
+    def error(self) -> KnownError:
+        """The catalogue's entry."""
+        return self.match.error
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """All that was looked at and all that was found. ``trouble``: why Docker could not be asked, or ``''``."""
+
+    patients: Tuple[Patient, ...]
+    findings: Tuple[Finding, ...]
+    trouble: str
+
+    @property
+    def healthy(self) -> bool:
+        """True when no finding keeps an engine from serving."""
+        return not any(finding.error.severity == "fault" for finding in self.findings)
+
+
+def engine_of(container: Container) -> str:
+    """Which engine a container of unknown name runs, told by its image or command; ``other`` when it is none."""
+    text = " ".join((container.image, *container.command)).lower()
+    return next((engine for mark, engine in _ENGINE_MARKS if mark in text), "other")
+
+
+class Examiner:
+    """Examines the targets of the settings."""
+
+    def __init__(
+        self, docker: Docker, probes: HostProbes, catalogue: Catalogue, settings: Settings, memory: Memory
+    ) -> None:
+        self._docker = docker
+        self._probes = probes
+        self._catalogue = catalogue
+        self._settings = settings
+        self._memory = memory
+
+    def diagnose(self) -> Diagnosis:
+        """Look at everything once. Raises DockerError when docker answers first and fails later."""
+        trouble = self._docker.trouble()
+        patients = () if trouble else self._patients()
+        findings = self._host_findings(trouble, patients)
+        for patient in patients:
+            findings.extend(Finding(patient.name, match) for match in self.examine(patient))
+        return Diagnosis(patients, tuple(findings), trouble)
+
+    def patient(self, name: str, engine: str) -> Patient:
+        """The container of that name as it is now."""
+        container = self._docker.inspect(name)
+        since = self._log_start(container) if container else ""
+        return Patient(name, engine, container, since)
+
+    def examine(self, patient: Patient) -> List[Match]:
+        """The known errors that a container shows, causes first."""
+        container = patient.container
+        if container is None:
+            return self._match(patient.engine, "state", missing_container())
+        matches = self._log_matches(patient) if container.started else []
+        matches += self._match(patient.engine, "state", container_state(container, self._loops(container)))
+        if container.running and container.wants_gpu:
+            matches += self._match(patient.engine, "gpu", self._probes.gpu_inside(self._docker, container))
+        return fold(matches)
+
+    def _patients(self) -> Tuple[Patient, ...]:
+        found = {target.name: self.patient(target.name, target.engine) for target in self._settings.targets}
+        for project in self._settings.projects:
+            for name in self._docker.names(f"label=com.docker.compose.project={project}"):
+                if name not in found:
+                    stranger = self._docker.inspect(name)
+                    found[name] = self.patient(name, engine_of(stranger) if stranger else "other")
+        optional = {target.name for target in self._settings.targets if not target.expected}
+        return tuple(p for p in found.values() if p.container or p.name not in optional)
+
+    def _log_matches(self, patient: Patient) -> List[Match]:
+        errors = self._catalogue.select(patient.engine, "log")
+        matcher = LogMatcher(errors, self._catalogue.benign, patient.since)
+        self._docker.logs(patient.name, patient.since, matcher.feed)
+        return matcher.finish()
+
+    def _match(self, engine: str, source: str, text: str) -> List[Match]:
+        errors = self._catalogue.select(engine, source)
+        return match_text(text.encode(), errors, self._catalogue.benign) if errors else []
+
+    def _host_findings(self, trouble: str, patients: Sequence[Patient]) -> List[Finding]:
+        containers = [patient.container for patient in patients if patient.container]
+        state = self._match("host", "state", self._probes.docker_state(trouble))
+        host = self._match("host", "host", self._probes.host(self._settings, containers))
+        kernel = self._match("host", "kernel", self._probes.kernel_log()) if self._settings.gpu else []
+        return [Finding(HOST, match) for match in fold([*state, *host, *kernel])]
+
+    def _log_start(self, container: Container) -> str:
+        """Lines count from the last start on, in a restart loop from some minutes ago, never from before a cure."""
+        start = container.started_at
+        if self._loops(container):
+            start = earlier_by(self._probes.now(), self._settings.loop_window)
+        return latest(start, self._memory.last_cure(container.name))
+
+    def _loops(self, container: Container) -> bool:
+        """True while Docker keeps restarting the container."""
+        if container.status == "restarting":
+            return True
+        young = container.started_at > earlier_by(self._probes.now(), 60)
+        return container.restart_count > 0 and young
+
+
+__all__ = ["HOST", "Diagnosis", "DockerError", "Examiner", "Finding", "Patient", "Target", "engine_of"]

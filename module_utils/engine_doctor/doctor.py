@@ -1,0 +1,122 @@
+"""One visit: diagnose, decide, cure, prove, report."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
+
+from . import report as reports
+from .catalogue import Catalogue
+from .commands import Commands
+from .diagnosis import Diagnosis, Examiner
+from .docker_cli import Docker
+from .host_probes import HostProbes
+from .memory import Cure, Memory, write_json
+from .remedies import Diff, Tools
+from .settings import Settings
+from .treatment import APPLIED, FAILED, PLANNED, Decision, Round, Treated, carry_out, decide, rounds_of
+from .verification import verify
+
+REPORT_FILE, MEMORY_FILE = "report.json", "state.json"
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What a visit found and did. ``actions`` and ``diffs`` are the same in check mode and in the real run."""
+
+    report: Mapping[str, Any]
+    actions: Tuple[str, ...]
+    diffs: Tuple[Diff, ...]
+
+
+class Doctor:
+    """Visits the containers and the host that the settings name."""
+
+    def __init__(self, catalogue: Catalogue, settings: Settings, commands: Commands) -> None:
+        self._settings = settings
+        self._folder = Path(settings.state_dir)
+        self._memory = Memory(self._folder / MEMORY_FILE)
+        self._probes = HostProbes(commands)
+        docker = Docker(commands)
+        self._tools = Tools(docker, settings)
+        self._examiner = Examiner(docker, self._probes, catalogue, settings, self._memory)
+
+    def visit(self, *, check_mode: bool) -> Visit:
+        """Diagnose and, outside check mode, cure. Raises DockerError or OSError where that can't go on."""
+        if check_mode:
+            return self._visit(check_mode=True)
+        with _alone(self._folder):
+            self._memory.load()
+            return self._visit(check_mode=False)
+
+    def _visit(self, *, check_mode: bool) -> Visit:
+        diagnosis = self._examiner.diagnose()
+        decisions = decide(diagnosis, self._tools, self._memory, self._probes.now())
+        rounds = rounds_of(decisions, self._tools)
+        if not check_mode:
+            self._settle_open_cures(diagnosis)
+            for treatment in rounds:
+                decisions = self._treat(treatment, diagnosis, decisions)
+        report = reports.build(diagnosis, decisions, self._memory, self._settings, self._probes.now())
+        if not check_mode:
+            self._memory.save()
+            write_json(self._folder / REPORT_FILE, report, mode=0o644)
+        actions = [action for treatment in rounds for action in treatment.actions]
+        diffs = tuple(action.diff for action in actions if action.diff)
+        return Visit(report, tuple(action.summary for action in actions), diffs)
+
+    def _treat(self, treatment: Round, diagnosis: Diagnosis, decisions: Sequence[Decision]) -> List[Decision]:
+        """Carry a round out, wait for the proof and write both into the decisions of that place."""
+        treated = carry_out(treatment, self._probes.now)
+        planned = [d for d in decisions if d.finding.where == treatment.where and d.outcome == PLANNED]
+        self._remember(planned, treated)
+        verified = None
+        if treated.trouble:
+            verified = False
+        else:
+            patient = next(p for p in diagnosis.patients if p.name == treatment.where)
+            cured = frozenset(decision.finding.error.id for decision in planned)
+            verified = verify(self._examiner, patient, cured, self._settings.verify_timeout)
+        if verified is not None:
+            self._memory.settle(treatment.where, verified)
+        outcome = FAILED if treated.trouble else APPLIED
+        return [
+            replace(d, outcome=outcome, detail=treated.trouble, verified=verified) if d in planned else d
+            for d in decisions
+        ]
+
+    def _remember(self, planned: Sequence[Decision], treated: Treated) -> None:
+        container = self._tools.docker.inspect(treated.where)
+        started = container.started_at if container else ""
+        for decision in planned:
+            error = decision.finding.error.id
+            self._memory.remember(Cure(error, treated.where, decision.remedy, treated.at, started, None))
+        self._memory.save()
+
+    def _settle_open_cures(self, diagnosis: Diagnosis) -> None:
+        """Cures whose proof was still open are decided by what this visit sees."""
+        faults = {(f.where, f.error.id) for f in diagnosis.findings if f.error.severity == "fault"}
+        for cure in self._memory.cures:
+            if cure.verified is None and (cure.where, cure.error) in faults:
+                self._memory.settle(cure.where, verified=False)
+        sick = {where for where, _ in faults}
+        for patient in diagnosis.patients:
+            if patient.name not in sick:
+                self._memory.settle(patient.name, verified=True)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other visit cures on this host."""
+    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def plain(diffs: Sequence[Diff]) -> List[Dict[str, str]]:
+    """Diffs in the shape that Ansible shows."""
+    return [{"before": d.before, "after": d.after, "before_header": d.path, "after_header": d.path} for d in diffs]

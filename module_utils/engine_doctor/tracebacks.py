@@ -1,0 +1,70 @@
+"""Finds where Python tracebacks begin and end, chained exceptions and exception groups included."""
+
+from __future__ import annotations
+
+from typing import List, NamedTuple
+
+from .log_text import line_end, split_time
+
+_START = b"Traceback (most recent call last)"
+_CHAINS = (b"During handling of the above exception", b"The above exception was the direct cause")
+
+
+class Span(NamedTuple):
+    """Where a traceback lies in a block of the log; ``continues`` one that began in the block before."""
+
+    start: int
+    end: int
+    continues: bool
+
+
+class TracebackFinder:
+    """Finds the tracebacks in consecutive blocks of whole lines.
+
+    Stack lines are indented, so are all lines of an exception group and the continuation of a long message. The
+    first line that is neither is the exception itself; the next such line ends the traceback, unless it chains a
+    further exception.
+    """
+
+    def __init__(self) -> None:
+        self._open = False
+        self._exception_seen = False
+        self._chained = False
+
+    def spans(self, data: bytes) -> List[Span]:
+        """The tracebacks of the next block, in order."""
+        found = []
+        offset = 0
+        if self._open:
+            offset = self._walk(data, 0)
+            found.append(Span(0, offset, continues=True))
+        start = data.find(_START, offset)
+        while start >= 0:
+            self._open, self._exception_seen, self._chained = True, False, False
+            end = self._walk(data, line_end(data, start) + 1)
+            found.append(Span(start, end, continues=False))
+            start = data.find(_START, end)
+        return found
+
+    def _walk(self, data: bytes, offset: int) -> int:
+        """Offset of the first line after the traceback, or the end of the block while it is open."""
+        while offset < len(data):
+            end = line_end(data, offset)
+            if not self._belongs(split_time(data[offset:end])[1]):
+                self._open = False
+                return offset
+            offset = end + 1
+        return len(data)
+
+    def _belongs(self, line: bytes) -> bool:
+        if not line.strip() or line[:1] in (b" ", b"\t"):
+            return True
+        if line.startswith(_CHAINS):
+            self._chained = True
+            return True
+        if line.startswith(_START):
+            chained, self._chained, self._exception_seen = self._chained, False, False
+            return chained
+        first = not self._exception_seen
+        self._exception_seen = True
+        return first
