@@ -80,7 +80,8 @@ def asked_name(path: str) -> str | None:
         if path.startswith(prefix):
             path = path[len(prefix) :]
             break
-    if not path or "/" in path or "\\" in path or "\0" in path or path.startswith("."):
+    hidden = path.startswith(".") and not path.endswith(RESULT_SUFFIX)  # unfinished files begin with a dot
+    if not path or hidden or "/" in path or "\\" in path or "\0" in path:
         return None
     return path if len(path.encode(errors="replace")) <= 255 else None
 
@@ -131,7 +132,7 @@ class MediaFolder:
         name = asked_name(path)
         if name is None:
             return None
-        candidates = [self.root / name, self.temp / name]
+        candidates = [self.outputs / name, self.root / name, self.temp / name]
         if name.endswith(RESULT_SUFFIX):
             candidates.insert(0, self.outputs / (task_key(name.removesuffix(RESULT_SUFFIX)) + RESULT_SUFFIX))
         return next((found for found in map(stored_file, candidates) if found), None)
