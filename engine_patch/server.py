@@ -27,6 +27,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -412,6 +413,7 @@ class Body:
         try:
             message = await asyncio.wait_for(self._request.receive(), seconds)
         except asyncio.TimeoutError:
+            self._finished = True
             raise EngineError(408, "read_timeout", "The request's body did not arrive in time.") from None
         if message["type"] == "http.disconnect":
             raise ClientGone
@@ -560,8 +562,8 @@ def read_mono(blocks: Iterator[Any], most: int, settings: Settings) -> Any:
 
 def to_pcm(samples: Any) -> bytes:
     """float samples of any shape, nominally -1 to 1, as little-endian int16; beyond full scale they are clipped."""
-    scaled = np.nan_to_num(np.asarray(samples, dtype=np.float32).reshape(-1)) * np.float32(32768)
-    return bytes(np.clip(scaled, -32768, 32767).astype("<i2").tobytes())
+    sound = np.clip(np.nan_to_num(np.asarray(samples, dtype=np.float32).reshape(-1)), -1, 1)
+    return bytes(np.minimum(sound * np.float32(32768), 32767).astype("<i2").tobytes())
 
 
 def write_wav(path: Path, pcm: bytes, rate: int) -> None:
@@ -1011,6 +1013,7 @@ class VoiceStore:
             beside.mkdir()
             shutil.copyfile(str(reference.path), str(beside / "reference.wav"))
             (beside / "voice.json").write_text(json.dumps(dataclasses.asdict(voice), ensure_ascii=False), "utf-8")
+            touch(beside / "voice.json")
             for path in (beside / "reference.wav", beside / "voice.json", beside):
                 flush(path)
             with self._lock:
@@ -1036,7 +1039,7 @@ class VoiceStore:
             source = self._folder / voice_id
             link = folder / "reference.wav"
             try:
-                os.utime(str(source / "voice.json"))
+                touch(source / "voice.json")
                 link_or_copy(source / "reference.wav", link)
             except FileNotFoundError:
                 self._forget(voice_id)
@@ -1070,6 +1073,12 @@ class VoiceStore:
         self._voices.pop(voice_id, None)
         self._features.pop(voice_id, None)
         shutil.rmtree(str(self._folder / voice_id), ignore_errors=True)
+
+
+def touch(path: Path) -> None:
+    """Note a use as the file's time; the kernel's own clock for that is too coarse to tell two requests apart."""
+    now = time.time_ns()
+    os.utime(str(path), ns=(now, now))
 
 
 def flush(path: Path) -> None:
@@ -2003,9 +2012,12 @@ async def on_client_gone(request: Request, _: Exception) -> Response:
 
 async def on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for that class only
-    codes = {404: "not_found", 405: "method_not_allowed"}
-    answer = EngineError(error.status_code, codes.get(error.status_code, "bad_request"), str(error.detail))
-    return answer.response(request_id_of(request))
+    known = {
+        404: ("not_found", "There is no route {}.".format(request.url.path[:200])),
+        405: ("method_not_allowed", "This route does not take {}.".format(request.method[:20])),
+    }
+    code, message = known.get(error.status_code, ("bad_request", str(error.detail)))
+    return EngineError(error.status_code, code, message).response(request_id_of(request))
 
 
 async def on_any_error(request: Request, error: Exception) -> Response:
@@ -2141,10 +2153,12 @@ def main(argv: Optional[List[str]] = None) -> int:
         )
     )
 
-    def stop_server() -> None:
+    def stop_server(*_: Any) -> None:
         server.should_exit = True
 
     loader.stop_server = stop_server
+    # Uvicorn handles the signal while it runs and raises it again afterwards, which would hide our exit code.
+    signal.signal(signal.SIGTERM, stop_server)
     server.run()
     return loader.exit_code
 

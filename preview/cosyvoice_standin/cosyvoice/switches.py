@@ -24,11 +24,11 @@ class Switches:
     # Seconds that the analysis of a reference takes.
     analysis_seconds: float = 0.0
     load_seconds: float = 0.0
-    # before: the first `next()` raises; within: after the first chunk; job: the language model's thread dies;
-    # memory: out of GPU memory; load: the model does not load.
+    # Of these, with commas: before: the first `next()` raises; within: after the first chunk; job: the language
+    # model's thread dies; memory: out of GPU memory; load: the model does not load.
     fail: str = ""
-    # Fail only for texts that contain this.
-    fail_text: str = ""
+    # 1: fail only for texts that ask for it, such as "fail before".
+    fail_on_demand: int = 0
     # 1: no espeak-ng, a tenth of a second of tone for each segment, at no cost.
     free: int = 0
     # Factor on the samples; above 1 they pass full scale.
@@ -39,7 +39,7 @@ class Switches:
     download_failures: int = 0
 
     def fails(self, when: str, text: str = "") -> bool:
-        return self.fail == when and self.fail_text in text
+        return when in self.fail.split(",") and (not self.fail_on_demand or f"fail {when}" in text)
 
 
 def read_switches() -> Switches:

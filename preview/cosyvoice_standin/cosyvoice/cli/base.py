@@ -26,7 +26,7 @@ class BaseCosyVoice:
         kind = type(self).__name__
         if not (Path(model_dir) / f"{kind.lower()}.yaml").exists():
             raise ValueError(f"{model_dir}/{kind.lower()}.yaml not found!")
-        if switches.fail == "load":
+        if switches.fails("load"):
             raise RuntimeError("PytorchStreamReader failed reading zip archive: failed finding central directory")
         time.sleep(switches.load_seconds)
         self.model_dir = model_dir

@@ -50,7 +50,7 @@ class SpeechModel:
         self.hift_cache_dict[uuid] = sound
         for token in range(-(-len(sound) * TOKENS_PER_SECOND // self.sample_rate)):
             time.sleep(self.switches.rtf / TOKENS_PER_SECOND)
-            if token == TOKENS_PER_SECOND and self.switches.fails("job", text):
+            if token == 2 * TOKENS_PER_SECOND and self.switches.fails("job", text):
                 raise RuntimeError("the language model's thread was told to fail")
             self.tts_speech_token_dict[uuid].append(token)
         self.llm_end_dict[uuid] = True
