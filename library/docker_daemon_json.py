@@ -8,10 +8,10 @@ module: docker_daemon_json
 short_description: Merge settings into Docker's daemon.json and take them out again
 description:
   - Sets this owner's keys in C(daemon.json) and leaves everybody else's alone.
-  - Remembers in O(state_dir) what it set and what stood there before; a setting that is no longer asked for returns to that,
-    so an empty O(settings) gives the file back as it was found.
-  - Validates the result with C(dockerd --validate) where the installed Docker knows it, before the old file is replaced.
-  - Never restarts Docker; RV(restart) and RV(reload) say what is due, also when an earlier run was cut off before it did.
+  - Remembers in O(state_dir) what it set and what stood there before. A setting that is no longer asked for returns
+    to that, so an empty O(settings) gives the file back as it was found.
+  - Validates the result with C(dockerd --validate) where the installed Docker knows it, before it replaces the file.
+  - Never restarts Docker; RV(restart) and RV(reload) say what is due, also when an earlier run was cut off before that.
 options:
   owner:
     description: Who these settings belong to; every owner keeps only its own.
@@ -22,7 +22,7 @@ options:
     type: dict
     default: {}
   defaults:
-    description: Keys to set only where nobody else has decided them. Log options go with the log driver they were written for.
+    description: Keys to set only where nobody else has decided them. Log options go with their log driver.
     type: dict
     default: {}
   path:
@@ -103,7 +103,9 @@ class DaemonJson:
                 "again.".format(self.path, error)
             )
         if not isinstance(document, dict):
-            self.module.fail_json(msg="{0} holds no JSON object. Correct or remove it, then run this again.".format(self.path))
+            self.module.fail_json(
+                msg="{0} holds no JSON object. Correct or remove it, then run this again.".format(self.path)
+            )
         return document
 
     def read_holdings(self):
@@ -116,10 +118,12 @@ class DaemonJson:
         """Ask dockerd about the new file; old versions can't be asked, and then JSON is all we know."""
         if "--validate" not in output_of(["dockerd", "--help"]):
             return
-        with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:  # noqa: S108 - a private folder is made in it
+        with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
             candidate = Path(folder) / "daemon.json"
             candidate.write_text(text, encoding="utf-8")
-            code, out, err = self.module.run_command([shutil.which("dockerd"), "--validate", "--config-file", str(candidate)])
+            code, out, err = self.module.run_command(
+                [shutil.which("dockerd"), "--validate", "--config-file", str(candidate)]
+            )
         if code:
             self.module.fail_json(
                 msg="Docker refuses the settings for {0}: {1} Nothing was changed; correct the variables that set "

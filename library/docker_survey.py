@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 module: docker_survey
 short_description: Tell which Docker a host has and which packages it lacks
 description:
-  - Looks for Docker Engine, compose v2 and buildx, wherever they came from, and decides where a missing one is to come from.
+  - Looks for Docker Engine, compose v2 and buildx, wherever they came from, and decides where to take missing ones.
   - Changes nothing, and works on a host without Docker.
 options:
   source:
@@ -39,7 +39,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-system: {description: "The operating system: id, family, version, codename, name, architecture.", type: dict, returned: success}
+system:
+  description: "The operating system: id, family, version, codename, name, architecture."
+  type: dict
+  returned: success
 found: {description: "The Docker found: kind, engine, compose, buildx.", type: dict, returned: success}
 source: {description: "Where Docker comes from: existing, ce or distribution.", type: str, returned: success}
 missing: {description: Packages to install., type: list, elements: str, returned: success}
@@ -56,9 +59,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.docker_installation import UnusableDockerError, choose, missing
 from ansible.module_utils.docker_probe import find_docker, installed_packages
 from ansible.module_utils.host_commands import output_of, text_of
-from ansible.module_utils.os_release import parse_os_release
-
-_DEB_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+from ansible.module_utils.os_release import deb_architecture, parse_os_release
 
 
 def main():
@@ -79,11 +80,12 @@ def main():
     except UnusableDockerError as error:
         module.fail_json(msg=str(error), found=dataclasses.asdict(found))
     pins = {name: str(version) for name, version in module.params["pins"].items() if version}
-    state = output_of(["docker", "info", "--format", "{{.ServerVersion}} {{.Swarm.LocalNodeState}}"], seconds=30).split()
-    machine = platform.machine()
+    state = output_of(
+        ["docker", "info", "--format", "{{.ServerVersion}} {{.Swarm.LocalNodeState}}"], seconds=30
+    ).split()
     module.exit_json(
         changed=False,
-        system=dict(dataclasses.asdict(system), architecture=_DEB_ARCHITECTURES.get(machine, machine)),
+        system=dict(dataclasses.asdict(system), architecture=deb_architecture(platform.machine())),
         found=dataclasses.asdict(found),
         source=plan.source,
         missing=missing(plan.packages, installed, pins),

@@ -7,8 +7,8 @@ DOCUMENTATION = r"""
 module: firewall_survey
 short_description: Tell on which ports SSH answers and which firewalls are active
 description:
-  - "Finds SSH three ways: the connection that carries this task, the sockets that sshd (or systemd for it) listens on, and
-    sshd's own configuration."
+  - "Finds SSH three ways: the connection that carries this task, the sockets that sshd (or systemd for it) listens on,
+    and sshd's own configuration."
   - Changes nothing.
 attributes:
   check_mode: {support: full}
@@ -117,7 +117,8 @@ def main():
         ssh_ports=sorted(ports),
         outside=sorted(default_interfaces(text_of("/proc/net/route"), text_of("/proc/net/ipv6_route"))),
         nft=bool(shutil.which("nft") or Path("/usr/sbin/nft").exists()),
-        ufw="Status: active" in output_of(["ufw", "status"], env={"LANG": "C", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}),
+        ufw="Status: active"
+        in output_of(["ufw", "status"], env={"LANG": "C", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}),
         firewalld=output_of(["firewall-cmd", "--state"]).strip() == "running",
     )
 

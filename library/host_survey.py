@@ -11,15 +11,33 @@ description:
   - Changes nothing and needs nothing but Python; every probe is bounded in time.
 options:
   gpu: {description: Whether real engines are to run., type: bool, required: true}
-  control_time: {description: The control machine's clock in seconds since 1970., type: float, required: true}
+  control_time:
+    description: The control machine's clock in seconds since 1970.
+    type: float
+    required: true
   root: {description: Folder of the deployment; one there lowers the wanted disk space., type: path, required: true}
-  ports: {description: "Ports that must be free, and by which of our containers they may be held (port, container).", type: list, elements: dict, required: true}
-  sources: {description: "Places to ask: name, urls (any one will do), required, cure.", type: list, elements: dict, default: []}
+  ports:
+    description: Ports that must be free (port), and by which of our containers they may be held (container).
+    type: list
+    elements: dict
+    required: true
+  sources:
+    description: "Places to ask: name, urls (any one will do), required, cure."
+    type: list
+    elements: dict
+    default: []
   docker_source: {description: As in the docker role., type: str, required: true}
   docker_minimum: {description: As in the docker role., type: dict, required: true}
   docker_data_root: {description: As in the docker role., type: str, default: ""}
-  limits: {description: "Pairs in MiB of too little and comfortable: memory, disk, disk_deployed, vram; and the oldest driver.", type: dict, required: true}
-  accept: {description: Names of rows whose failure is only to be a warning., type: list, elements: str, default: []}
+  limits:
+    description: "Pairs in MiB of too little and comfortable: memory, disk, disk_deployed, vram; and the oldest driver."
+    type: dict
+    required: true
+  accept:
+    description: Names of rows whose failure is only to be a warning.
+    type: list
+    elements: str
+    default: []
   http_proxy: {description: Proxy for http., type: str, default: ""}
   https_proxy: {description: Proxy for https., type: str, default: ""}
   no_proxy: {description: Hosts reached without proxy., type: str, default: ""}
@@ -41,7 +59,12 @@ EXAMPLES = r"""
     ports: [{port: 8383, container: video-gateway}]
     docker_source: auto
     docker_minimum: {engine: "20.10", compose: "2.17", buildx: "0.10"}
-    limits: {memory: [8000, 30000], disk: [40000, 60000], disk_deployed: [2000, 5000], vram: [5500, 11500], driver: "525.60.13"}
+    limits:
+      memory: [7168, 29696]
+      disk: [40000, 60000]
+      disk_deployed: [2000, 5000]
+      vram: [5500, 11500]
+      driver: "525.60.13"
 """
 
 RETURN = r"""
@@ -59,7 +82,6 @@ import re
 import shutil
 import socket
 import ssl
-import subprocess
 import time
 import urllib.error
 import urllib.parse
@@ -71,7 +93,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.docker_installation import UnusableDockerError, choose
 from ansible.module_utils.docker_probe import find_docker, installed_packages
 from ansible.module_utils.host_commands import output_of, text_of
-from ansible.module_utils.nvidia_cards import OLD_QUERY, QUERY, Cards, asks_for_less, parse_cards, parse_xids
+from ansible.module_utils.nvidia_cards import Cards, parse_xids
+from ansible.module_utils.nvidia_probe import ask_cards
 from ansible.module_utils.os_release import parse_os_release
 from ansible.module_utils.preflight_rows import FAIL, Host, PortHolder, Probe, Source, Wanted, judge, render
 from ansible.module_utils.socket_table import parse_tcp
@@ -111,9 +134,10 @@ class Network:
         if proxies:
             handlers.append(urllib.request.ProxyHandler(proxies))
         self.opener = urllib.request.build_opener(*handlers)
+        self.opener.addheaders = [("User-Agent", "twinport-preflight")]
 
     def ask(self, url):
-        """Ask one address; any HTTP answer below 500 counts, because a registry answers 401 and a mirror's root may be 404."""
+        """Ask one address; any HTTP answer below 500 counts: a registry says 401, a mirror's root may be 404."""
         parts = urllib.parse.urlsplit(url)
         if parts.scheme == "file":
             return Probe(url, 0, "" if Path(parts.path).exists() else "no such folder")
@@ -124,7 +148,7 @@ class Network:
     def problem_of(self, url):
         """Why an address does not answer, "" where it does."""
         try:
-            with self.opener.open(urllib.request.Request(url, headers={"User-Agent": "twinport-preflight"}), timeout=self.timeout):
+            with self.opener.open(url, timeout=self.timeout):
                 return ""
         except urllib.error.HTTPError as error:
             return "" if error.code < 500 else "HTTP {0}".format(error.code)
@@ -137,9 +161,11 @@ class Network:
         """All sources at once, each address in a thread of its own."""
         urls = [url for source in sources for url in source["urls"]]
         with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, len(urls))) as pool:
-            probes = dict(zip(urls, pool.map(self.ask, urls)))
+            probes = {probe.url: probe for probe in pool.map(self.ask, urls)}
         return tuple(
-            Source(source["name"], tuple(probes[url] for url in source["urls"]), bool(source["required"]), source["cure"])
+            Source(
+                source["name"], tuple(probes[url] for url in source["urls"]), bool(source["required"]), source["cure"]
+            )
             for source in sources
             if source["urls"]
         )
@@ -149,7 +175,9 @@ def _reason(error):
     if isinstance(error, socket.gaierror):
         return "name not found"
     if isinstance(error, ssl.SSLCertVerificationError):
-        return "its certificate is not trusted ({0}); a company's proxy? set twinport_extra_ca_certificates".format(error.verify_message)
+        return "its certificate is not trusted ({0}); a company's proxy? set twinport_extra_ca_certificates".format(
+            error.verify_message
+        )
     if isinstance(error, (socket.timeout, TimeoutError)):
         return "no answer in time"
     return str(error) or type(error).__name__
@@ -169,7 +197,9 @@ def package_archives():
 def memory_mib():
     """Memory of the host, or of the container that it is."""
     total = int(re.search(r"MemTotal:\s+(\d+) kB", text_of("/proc/meminfo")).group(1)) // 1024
-    limit = text_of("/sys/fs/cgroup/memory.max").strip() or text_of("/sys/fs/cgroup/memory/memory.limit_in_bytes").strip()
+    limit = (
+        text_of("/sys/fs/cgroup/memory.max").strip() or text_of("/sys/fs/cgroup/memory/memory.limit_in_bytes").strip()
+    )
     return min(total, int(limit) // _MIB) if limit.isdigit() else total
 
 
@@ -230,29 +260,11 @@ def process_of(inodes):
     return "a process that can't be seen from here"
 
 
-def cards():
-    """What nvidia-smi tells about the GPUs."""
-    if not shutil.which("nvidia-smi"):
-        return Cards(fault="missing")
-    code, output = ask_nvidia(QUERY)
-    if asks_for_less(output):
-        code, output = ask_nvidia(OLD_QUERY)
-    return parse_cards(code, output)
-
-
-def ask_nvidia(fields):
-    """Exit status and whole output of one query; a driver that hangs counts as unreadable."""
-    command = ["nvidia-smi", "--query-gpu=" + ",".join(fields), "--format=csv,noheader,nounits"]
-    try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30, check=False)
-    except subprocess.TimeoutExpired:
-        return 1, ""
-    return done.returncode, done.stdout.decode("utf-8", "replace")
-
-
 def kernel_log():
     """The kernel's messages since the last boot."""
-    return output_of(["journalctl", "--dmesg", "--boot", "--no-pager", "--quiet", "--grep", "NVRM"]) or output_of(["dmesg"])
+    return output_of(["journalctl", "--dmesg", "--boot", "--no-pager", "--quiet", "--grep", "NVRM"]) or output_of(
+        ["dmesg"]
+    )
 
 
 def secure_boot():
@@ -306,7 +318,7 @@ def survey(params):
         daemon_json_problem=daemon_json_problem(),
         ports=port_holders(params["ports"]),
         sources=Network(params).ask_all([package_archives(), *sources]),
-        cards=cards() if params["gpu"] else Cards(),
+        cards=ask_cards() if params["gpu"] else Cards(),
         xids=tuple(parse_xids(kernel_log())) if params["gpu"] else (),
         nouveau=Path("/sys/module/nouveau").exists(),
         secure_boot=secure_boot(),

@@ -7,10 +7,10 @@ DOCUMENTATION = r"""
 module: nftables_table
 short_description: Apply one nftables table under a dead-man timer
 description:
-  - "O(state=applied): validates the ruleset with C(nft -c), arms a systemd timer that puts the old table back, and loads the new one.
-    Nothing is persisted yet, so a reboot rolls back as well."
-  - "O(state=confirmed): called over a fresh connection, which proves that the host can still be reached: disarms the timer and
-    makes the ruleset the one that O(path) holds for the next boot."
+  - "O(state=applied): validates the ruleset with C(nft -c), arms a systemd timer that puts the old table back, and
+    loads the new one. Nothing is persisted yet, so a reboot rolls back as well."
+  - "O(state=confirmed): called over a fresh connection, which proves that the host can still be reached: disarms the
+    timer and makes the ruleset the one that O(path) holds for the next boot."
   - "O(state=absent): deletes the table and its files."
   - A table that somebody has changed by hand since is loaded anew.
 options:
@@ -84,7 +84,9 @@ class NftablesTable:
         before, live = text_of(str(self.path)), self.live()
         if before == ruleset and live and live == text_of(str(self.listing)):
             self.module.exit_json(changed=False, actions=[])
-        action = "load the table" if before != ruleset else "load the table again: the one in the kernel was changed or gone"
+        action = (
+            "load the table" if before != ruleset else "load the table again: the one in the kernel was changed or gone"
+        )
         if not self.module.check_mode:
             self.load(ruleset, live)
         header = str(self.path)
@@ -97,7 +99,9 @@ class NftablesTable:
     def load(self, ruleset, live):
         """Validate, arm the timer, load."""
         replace_file(str(self.candidate), ruleset.encode(), 0o600)
-        self.run([self.nft, "--check", "--file", str(self.candidate)], "nft refuses the ruleset, and nothing was changed")
+        self.run(
+            [self.nft, "--check", "--file", str(self.candidate)], "nft refuses the ruleset, and nothing was changed"
+        )
         drop = "table inet {0}\ndelete table inet {0}\n".format(self.name)
         replace_file(str(self.previous), (drop + live).encode(), 0o600)
         self.disarm()
@@ -122,7 +126,9 @@ class NftablesTable:
         if not self.module.check_mode:
             live = self.live()
             if live == self.rolled_back():
-                self.module.fail_json(msg="The new firewall had already been rolled back when it was to be confirmed. Run this again.")
+                self.module.fail_json(
+                    msg="The new firewall had already been rolled back when it was to be confirmed. Run this again."
+                )
             self.disarm()
             replace_file(str(self.path), text_of(str(self.candidate)).encode(), 0o600)
             replace_file(str(self.listing), live.encode(), 0o600)

@@ -7,19 +7,26 @@ DOCUMENTATION = r"""
 module: signed_apt_source
 short_description: Add an apt repository whose key is checked by fingerprint
 description:
-  - Fetches the signing key, refuses it unless every primary key in it has an expected fingerprint, and writes the key and a
-    deb822 source that trusts nothing else.
+  - Fetches the signing key, refuses it unless every primary key in it has an expected fingerprint, and writes the key
+    and a deb822 source that trusts nothing else.
   - Switches off entries of other files that name the same repository, because apt refuses one repository with two keys.
   - Needs neither C(gpg) nor C(python3-debian) on the host. Does not refresh the package index.
 options:
-  name: {description: Name of the source; its file is C(/etc/apt/sources.list.d/NAME.sources)., type: str, required: true}
+  name:
+    description: Name of the source; its file is C(/etc/apt/sources.list.d/NAME.sources).
+    type: str
+    required: true
   uri: {description: "Address of the repository, http(s) or file.", type: str, required: true}
   suites: {description: Suites., type: list, elements: str, required: true}
   components: {description: Components; none for a flat repository., type: list, elements: str, default: []}
   key_url: {description: "Address of the signing key, http(s) or file.", type: str, required: true}
-  fingerprints: {description: Fingerprints of acceptable primary keys; spaces don't matter., type: list, elements: str, required: true}
+  fingerprints:
+    description: Fingerprints of acceptable primary keys; spaces don't matter.
+    type: list
+    elements: str
+    required: true
   replaces:
-    description: Other addresses of the same repository; entries in other files that begin with one of them are switched off.
+    description: Other addresses of the same repository; entries of other files that begin with one are switched off.
     type: list
     elements: str
     default: []
@@ -119,9 +126,8 @@ class SignedAptSource:
             data = open_url(url, timeout=30).read(_KEY_LIMIT)
         except OSError as error:
             self.module.fail_json(
-                msg="The signing key {0} can't be fetched: {1}. Check the network, the proxy variables, or choose a mirror.".format(
-                    url, error
-                )
+                msg="The signing key {0} can't be fetched: {1}. Check the network and the proxy variables, or choose a "
+                "mirror.".format(url, error)
             )
         try:
             found = set(fingerprints(data))
@@ -129,8 +135,8 @@ class SignedAptSource:
             self.module.fail_json(msg="{0} is no signing key: {1}. Check the mirror's address.".format(url, error))
         if not found <= self.expected:
             self.module.fail_json(
-                msg="The key at {0} is {1}, but {2} is expected. Do not trust this mirror; if the publisher has changed "
-                "its key, put the new fingerprint into the variable.".format(
+                msg="The key at {0} is {1}, but {2} is expected. Do not trust this mirror; if the publisher has "
+                "changed its key, put the new fingerprint into the variable.".format(
                     url, ", ".join(sorted(found)), " or ".join(sorted(self.expected))
                 )
             )
@@ -145,7 +151,9 @@ class SignedAptSource:
 
     def is_same_repository(self, uri):
         """Whether an entry of another file names this repository."""
-        return any(uri.rstrip("/").startswith(own.rstrip("/")) for own in [self.params["uri"], *self.params["replaces"]])
+        return any(
+            uri.rstrip("/").startswith(own.rstrip("/")) for own in [self.params["uri"], *self.params["replaces"]]
+        )
 
     def put(self, path, content, action):
         """Write a file if it differs."""

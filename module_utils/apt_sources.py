@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Callable, List
+from typing import Callable, Dict, List
 
 _OFF = "# switched off by twinport: "
 _ENTRY = re.compile(r"^\s*deb(?:-src)?\s+(?:\[[^\]]*\]\s*)?(\S+)")
@@ -38,7 +38,7 @@ def _line_uris(text: str) -> List[str]:
 
 
 def _stanza_uris(stanza: str) -> List[str]:
-    fields = {}
+    fields: Dict[str, str] = {}
     name = ""
     for line in stanza.splitlines():
         if line.startswith("#"):

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Dict, List, Tuple
 
-from ansible.module_utils.os_release import OperatingSystem
+from .os_release import OperatingSystem
 
 CE_ENGINE = ("docker-ce", "docker-ce-cli", "containerd.io")
 CE_PLUGINS = ("docker-buildx-plugin", "docker-compose-plugin")
@@ -22,7 +22,7 @@ class UnusableDockerError(Exception):
 
 @dataclass(frozen=True)
 class Docker:
-    """The Docker found on a host. ``kind``: none, snap, podman, ce, distribution or other; versions are "" where missing."""
+    """The Docker of a host: its kind (none, snap, podman, ce, distribution, other) and versions, "" where missing."""
 
     kind: str = "none"
     engine: str = ""
@@ -32,7 +32,7 @@ class Docker:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do: ``source`` is existing, ce or distribution; ``packages`` are those the host must have, in install order."""
+    """What to do: ``source`` is existing, ce or distribution; ``packages`` are those that the host must have."""
 
     source: str
     packages: Tuple[str, ...]
@@ -81,7 +81,7 @@ def distribution_packages(system: OperatingSystem) -> Tuple[Tuple[str, ...], Tup
 def choose(wanted: str, system: OperatingSystem, found: Docker, minimum: Dict[str, str]) -> Plan:
     """Decide where Docker comes from.
 
-    ``wanted`` is auto, ce, distribution or existing; ``minimum`` names the oldest good ``engine``, ``compose`` and ``buildx``.
+    ``wanted`` is auto, ce, distribution or existing; ``minimum`` names the oldest good engine, compose and buildx.
     A good engine is never replaced under ``auto``: only the plugins it lacks are added to it.
 
     Raises:

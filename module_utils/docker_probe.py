@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 from typing import Dict
 
-from ansible.module_utils.docker_installation import Docker, classify, parse_dpkg, parse_rpm
-from ansible.module_utils.host_commands import output_of
+from .docker_installation import Docker, classify, parse_dpkg, parse_rpm
+from .host_commands import output_of
 
 
 def installed_packages() -> Dict[str, str]:

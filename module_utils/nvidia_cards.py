@@ -33,7 +33,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Cards:
-    """What nvidia-smi said: the cards, or the ``fault`` that kept it from telling (missing, mismatch, no-module, …)."""
+    """What nvidia-smi said: the cards, or the ``fault`` that kept it from telling (missing, mismatch, …)."""
 
     cards: Tuple[Card, ...] = ()
     fault: str = ""

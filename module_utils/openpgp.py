@@ -71,8 +71,8 @@ def _header(data: bytes, position: int) -> Tuple[int, int, int]:
         raise ValueError("it is no OpenPGP data")
     try:
         if first & 0x40:
-            return (first & 0x3F,) + _new_length(data, position + 1)
-        return ((first >> 2) & 0x0F,) + _old_length(data, position + 1, first & 3)
+            return (first & 0x3F, *_new_length(data, position + 1))
+        return ((first >> 2) & 0x0F, *_old_length(data, position + 1, first & 3))
     except IndexError as error:
         raise ValueError("it is cut off") from error
 

@@ -8,6 +8,7 @@ from typing import Dict
 
 _DEBIAN = ("debian", "ubuntu")
 _REDHAT = ("rhel", "centos", "fedora")
+_DEB_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def parse_os_release(text: str) -> OperatingSystem:
         key, separator, value = line.strip().partition("=")
         if separator and not key.startswith("#"):
             fields[key] = " ".join(shlex.split(value))
-    like = [fields.get("ID", "")] + fields.get("ID_LIKE", "").split()
+    like = [fields.get("ID", ""), *fields.get("ID_LIKE", "").split()]
     family = "other"
     if any(name in _DEBIAN for name in like):
         family = "debian"
@@ -47,3 +48,8 @@ def parse_os_release(text: str) -> OperatingSystem:
         codename=fields.get("VERSION_CODENAME", ""),
         name=fields.get("PRETTY_NAME", fields.get("ID", "unknown")),
     )
+
+
+def deb_architecture(machine: str) -> str:
+    """What Debian calls the kernel's ``machine``."""
+    return _DEB_ARCHITECTURES.get(machine, machine)

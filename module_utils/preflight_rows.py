@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Callable, List, Optional, Tuple
 
-from ansible.module_utils.docker_installation import Docker, version_tuple
-from ansible.module_utils.nvidia_cards import Cards
-from ansible.module_utils.os_release import OperatingSystem
+from .docker_installation import Docker, version_tuple
+from .nvidia_cards import Cards
+from .os_release import OperatingSystem
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 
@@ -27,18 +27,24 @@ _SUPPORTED = {("ubuntu", 22), ("ubuntu", 24), ("rhel", 9), ("rocky", 9), ("almal
 _FAULT_TEXTS = {
     "missing": (
         "no nvidia-smi: the NVIDIA driver is not installed",
-        "Choose a server image with the NVIDIA driver, or set nvidia_driver to 'install'; without a GPU set engine_mode to 'preview'.",
+        "Choose a server image with the driver, or set nvidia_container_toolkit_driver to 'install'.",
     ),
     "mismatch": (
         "the driver was upgraded under the running kernel (Driver/library version mismatch)",
-        "Reboot the server; nvidia_driver 'hold' keeps it from happening again.",
+        "Reboot the server; nvidia_container_toolkit_driver 'hold' keeps it from happening again.",
     ),
     "no-module": (
         "nvidia-smi can't reach the driver: its kernel module is not loaded",
         "Reboot the server; if that does not help, reinstall the driver for kernel {kernel}.",
     ),
-    "no-card": ("the driver sees no GPU", "Ask the provider for the card you rent; without one set engine_mode to 'preview'."),
-    "lost-card": ("a GPU has fallen off the bus", "Reboot the server; if it comes back, ask the provider for another one."),
+    "no-card": (
+        "the driver sees no GPU",
+        "Ask the provider for the card you rent; without one set engine_mode to 'preview'.",
+    ),
+    "lost-card": (
+        "a GPU has fallen off the bus",
+        "Reboot the server; if it comes back, ask the provider for another one.",
+    ),
     "nvml": ("the driver's library can't start", "Reboot the server; if that does not help, reinstall the driver."),
     "unreadable": ("nvidia-smi gives no usable answer", "Run nvidia-smi on the server and repair the driver."),
 }
@@ -159,7 +165,12 @@ def _accept(row: Row, wanted: Wanted) -> Row:
 def _privileges(host: Host, _wanted: Wanted) -> Row:
     if host.is_root:
         return Row("privileges", OK, "root")
-    return Row("privileges", FAIL, "not root", "Log in as root, or as a user with sudo (ansible_user, ansible_become_password).")
+    return Row(
+        "privileges",
+        FAIL,
+        "not root",
+        "Log in as root, or as a user with sudo (ansible_user, ansible_become_password).",
+    )
 
 
 def _system(host: Host, _wanted: Wanted) -> Row:
@@ -170,10 +181,16 @@ def _system(host: Host, _wanted: Wanted) -> Row:
         return Row("system", OK, "{0} (supported; see docs/platforms.md for what was tried)".format(host.system.name))
     if host.system.family == "other":
         return Row(
-            "system", FAIL, "{0} is not supported".format(host.system.name), "Choose Debian 12 or 13, or Ubuntu 22.04 or 24.04."
+            "system",
+            FAIL,
+            "{0} is not supported".format(host.system.name),
+            "Choose Debian 12 or 13, or Ubuntu 22.04 or 24.04.",
         )
     return Row(
-        "system", WARN, "{0} has not been tried".format(host.system.name), "Debian 12 or 13 and Ubuntu 22.04 or 24.04 are known."
+        "system",
+        WARN,
+        "{0} has not been tried".format(host.system.name),
+        "Debian 12 or 13 and Ubuntu 22.04 or 24.04 are known.",
     )
 
 
@@ -181,13 +198,22 @@ def _architecture(host: Host, wanted: Wanted) -> Row:
     if host.architecture == "x86_64":
         return Row("architecture", OK, host.architecture)
     if wanted.gpu:
-        return Row("architecture", FAIL, host.architecture + ": the video engine's image is amd64 only", "Rent an x86-64 server.")
-    return Row("architecture", WARN, host.architecture + " carries the preview only", "For real engines rent an x86-64 server.")
+        return Row(
+            "architecture",
+            FAIL,
+            host.architecture + ": the video engine's image is amd64 only",
+            "Rent an x86-64 server.",
+        )
+    return Row(
+        "architecture", WARN, host.architecture + " carries the preview only", "For real engines rent an x86-64 server."
+    )
 
 
 def _kernel(host: Host, _wanted: Wanted) -> Row:
     if version_tuple(host.kernel) < _OLDEST_KERNEL:
-        return Row("kernel", FAIL, "Linux {0} is too old for the firewall".format(host.kernel), "Take a newer system image.")
+        return Row(
+            "kernel", FAIL, "Linux {0} is too old for the firewall".format(host.kernel), "Take a newer system image."
+        )
     if "microsoft" in host.kernel.lower():
         return Row("kernel", WARN, "WSL: fit for trying things", "Rent a Linux server for real use.")
     return Row("kernel", OK, "Linux " + host.kernel)
@@ -197,7 +223,10 @@ def _init(host: Host, _wanted: Wanted) -> Row:
     if host.init == "systemd":
         return Row("init", OK, "systemd")
     return Row(
-        "init", FAIL, "process 1 is {0}, not systemd".format(host.init or "unknown"), "Rent a virtual machine instead of a container."
+        "init",
+        FAIL,
+        "process 1 is {0}, not systemd".format(host.init or "unknown"),
+        "Rent a virtual machine instead of a container.",
     )
 
 
@@ -206,8 +235,8 @@ def _container(host: Host, _wanted: Wanted) -> Row:
         return Row("container", OK, "a machine of its own")
     needed = (1 << _CAP_NET_ADMIN) | (1 << _CAP_SYS_ADMIN)
     if host.capabilities & needed == needed:
-        return Row("container", WARN, "the server is itself a container ({0}), with the rights it needs".format(host.container),
-                   "If Docker does not start in it, rent a virtual machine.")  # fmt: skip
+        detail = "the server is itself a container ({0}), with the rights it needs".format(host.container)
+        return Row("container", WARN, detail, "If Docker does not start in it, rent a virtual machine.")
     return Row(
         "container",
         FAIL,
@@ -238,8 +267,15 @@ def _disk(host: Host, wanted: Wanted) -> Row:
 def _clock(host: Host, _wanted: Wanted) -> Row:
     if abs(host.clock_offset_s) <= _CLOCK_TOLERANCE_S:
         return Row("clock", OK, "right to {0:.0f} s".format(max(1.0, abs(host.clock_offset_s))))
-    detail = "{0:.0f} s {1} the control machine".format(abs(host.clock_offset_s), "ahead of" if host.clock_offset_s > 0 else "behind")
-    return Row("clock", WARN, detail, "Set the clock (timedatectl set-ntp true): certificates and signatures fail with a wrong one.")
+    detail = "{0:.0f} s {1} the control machine".format(
+        abs(host.clock_offset_s), "ahead of" if host.clock_offset_s > 0 else "behind"
+    )
+    return Row(
+        "clock",
+        WARN,
+        detail,
+        "Set the clock (timedatectl set-ntp true): certificates and signatures fail with a wrong one.",
+    )
 
 
 def _names(host: Host, _wanted: Wanted) -> Optional[Row]:
@@ -248,7 +284,12 @@ def _names(host: Host, _wanted: Wanted) -> Optional[Row]:
         return None
     if any(probe.problem != "name not found" for probe in probes):
         return Row("dns", OK, "names are found")
-    return Row("dns", FAIL, "no name can be resolved", "Correct /etc/resolv.conf, or set twinport_http_proxy and twinport_https_proxy.")
+    return Row(
+        "dns",
+        FAIL,
+        "no name can be resolved",
+        "Correct /etc/resolv.conf, or set twinport_http_proxy and twinport_https_proxy.",
+    )
 
 
 def _source(source: Source, host: Host) -> Row:
@@ -270,7 +311,9 @@ def _port(holder: PortHolder) -> Row:
         return Row(name, OK, "free")
     if holder.ours:
         return Row(name, OK, "held by our own " + holder.holder)
-    return Row(name, FAIL, "held by " + holder.holder, "Stop it, or move it to another port: the client knows only this one.")
+    return Row(
+        name, FAIL, "held by " + holder.holder, "Stop it, or move it to another port: the client knows only this one."
+    )
 
 
 def _docker(host: Host, _wanted: Wanted) -> Row:
@@ -287,7 +330,12 @@ def _docker(host: Host, _wanted: Wanted) -> Row:
 def _daemon_json(host: Host, _wanted: Wanted) -> Optional[Row]:
     if not host.daemon_json_problem:
         return None
-    return Row("daemon.json", FAIL, host.daemon_json_problem, "Correct or remove /etc/docker/daemon.json: Docker can't read it either.")
+    return Row(
+        "daemon.json",
+        FAIL,
+        host.daemon_json_problem,
+        "Correct or remove /etc/docker/daemon.json: Docker can't read it either.",
+    )
 
 
 def _data_root(host: Host, wanted: Wanted) -> Optional[Row]:
@@ -296,7 +344,9 @@ def _data_root(host: Host, wanted: Wanted) -> Optional[Row]:
     return Row(
         "docker data",
         WARN,
-        "Docker keeps images in {0}; docker_data_root moves it to {1}, where it starts empty".format(host.docker_root, wanted.docker_root),
+        "Docker keeps images in {0}; docker_data_root moves it to {1}, where it starts empty".format(
+            host.docker_root, wanted.docker_root
+        ),
         "Copy {0} there while Docker is stopped, or leave docker_data_root empty.".format(host.docker_root),
     )
 
@@ -312,7 +362,12 @@ def _driver(host: Host, wanted: Wanted) -> Row:
         return Row("driver", FAIL, detail, cure.format(kernel=host.kernel))
     driver = host.cards.cards[0].driver
     if version_tuple(driver) < version_tuple(wanted.driver):
-        return Row("driver", FAIL, "{0} is older than {1}".format(driver, wanted.driver), "Install driver {0} or newer.".format(wanted.driver))
+        return Row(
+            "driver",
+            FAIL,
+            "{0} is older than {1}".format(driver, wanted.driver),
+            "Install driver {0} or newer.".format(wanted.driver),
+        )
     blackwell = any(card.capability >= _BLACKWELL for card in host.cards.cards)
     if blackwell and version_tuple(driver) < version_tuple(_BLACKWELL_DRIVER):
         return Row("driver", FAIL, "{0} does not know 50-series cards".format(driver), "Install driver 570 or newer.")
@@ -324,11 +379,22 @@ def _cards(host: Host) -> List[Row]:
     for card in host.cards.cards:
         name = "gpu {0}".format(card.index)
         capability = ".".join(map(str, card.capability))
-        detail = "{0}, {1:.1f} GiB, compute capability {2}".format(card.name, card.memory_mib / 1024, capability or "unknown")
+        detail = "{0}, {1:.1f} GiB, compute capability {2}".format(
+            card.name, card.memory_mib / 1024, capability or "unknown"
+        )
         if card.capability and card.capability < _OLDEST_CAPABILITY:
-            rows.append(Row(name, FAIL, detail + ": too old for the engines' PyTorch", "Rent a newer card (capability 7.0 or more)."))
+            rows.append(
+                Row(
+                    name,
+                    FAIL,
+                    detail + ": too old for the engines' PyTorch",
+                    "Rent a newer card (capability 7.0 or more).",
+                )
+            )
         elif card.capability and card.capability < _DATED_CAPABILITY:
-            rows.append(Row(name, WARN, detail + ": old, expect it to be slow", "A card of capability 7.0 or more is better."))
+            rows.append(
+                Row(name, WARN, detail + ": old, expect it to be slow", "A card of capability 7.0 or more is better.")
+            )
         elif card.capability >= _BLACKWELL:
             rows.append(Row(name, OK, detail + ": 50-series, gets the images made for it"))
         else:
@@ -359,7 +425,12 @@ def _xids(host: Host, _wanted: Wanted) -> Row:
     text = ", ".join("Xid {1} on {0}".format(*xid) for xid in host.xids)
     numbers = {number for _address, number in host.xids}
     if numbers & _XID_GONE:
-        return Row("gpu errors", FAIL, text + ": the card is gone", "Reboot; if it comes back, ask the provider for another server.")
+        return Row(
+            "gpu errors",
+            FAIL,
+            text + ": the card is gone",
+            "Reboot; if it comes back, ask the provider for another server.",
+        )
     if numbers & _XID_FAILING:
         return Row("gpu errors", WARN, text + ": the card's memory is failing", "Ask the provider for another server.")
     return Row("gpu errors", WARN, text + ": a program's fault, most likely", "Nothing to do unless it goes on.")

@@ -10,7 +10,7 @@ from pathlib import Path
 from test_host import demo, engine, image
 from test_host.errors import HostError
 from test_host.host import Host
-from test_host.standin import docker_ce
+from test_host.standin import docker_ce, nvidia
 
 STATE = Path(".cache/test-host")
 
@@ -43,6 +43,11 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help=f"put a stand-in Docker CE archive into {docker_ce.HOST_FOLDER}",
     )
+    create.add_argument(
+        "--gpu",
+        metavar="STATE",
+        help=f"a stand-in NVIDIA driver in this state, and its toolkit's archive in {nvidia.TOOLKIT.host_folder}",
+    )
     create.set_defaults(run=_create)
 
     destroy = commands.add_parser("destroy", help="remove a host and its data")
@@ -62,6 +67,8 @@ def _create(options: argparse.Namespace) -> None:
     host.create(image.ensure(options.suite))
     if options.docker_ce:
         docker_ce.provide(host, STATE)
+    if options.gpu:
+        nvidia.provide(host, STATE, options.gpu)
 
 
 if __name__ == "__main__":

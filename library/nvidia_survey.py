@@ -1,0 +1,105 @@
+#!/usr/bin/python
+"""Ansible module: what a host has of the NVIDIA driver and its container toolkit."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: nvidia_survey
+short_description: Tell which NVIDIA driver and toolkit packages a host has
+description:
+  - Asks nvidia-smi, the package manager and Docker. Changes nothing.
+options:
+  packages: {description: Packages the host must have., type: list, elements: str, required: true}
+  version: {description: The version all of them are pinned to., type: str, required: true}
+attributes:
+  check_mode: {support: full}
+  diff_mode: {support: none}
+  idempotent: {support: full}
+author: Twinport
+"""
+
+EXAMPLES = r"""
+- name: Look at the GPU's software
+  nvidia_survey:
+    packages: [nvidia-container-toolkit]
+    version: 1.20.0-1
+  register: nvidia_survey
+"""
+
+RETURN = r"""
+system:
+  description: "The operating system: id, family, version, codename, name, architecture."
+  type: dict
+  returned: success
+fault: {description: Why nvidia-smi gives no cards; empty where it does., type: str, returned: success}
+cards:
+  description: "The cards: index, name, driver, memory_mib, capability."
+  type: list
+  elements: dict
+  returned: success
+missing: {description: Packages to install as NAME=VERSION., type: list, elements: str, returned: success}
+driver_packages: {description: Installed packages of the driver., type: list, elements: str, returned: success}
+archive:
+  description: Address of the distribution's own package archive, empty where apt names none.
+  type: str
+  returned: success
+docker: {description: Version of the running Docker, empty where none answers., type: str, returned: success}
+"""
+
+import dataclasses
+import platform
+import re
+from pathlib import Path
+
+from ansible.module_utils.apt_sources import uris
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.docker_installation import missing
+from ansible.module_utils.docker_probe import installed_packages
+from ansible.module_utils.host_commands import output_of, text_of
+from ansible.module_utils.nvidia_probe import ask_cards
+from ansible.module_utils.os_release import deb_architecture, parse_os_release
+
+# The driver's packages of Debian, Ubuntu and NVIDIA's own repository; the container toolkit's have other names.
+_DRIVER_PACKAGE = re.compile(
+    r"^(nvidia-(driver|open|kernel|dkms|firmware|utils|compute-utils|smi)|cuda-drivers|kmod-nvidia"
+    r"|libnvidia-(compute|ml|cfg|decode|encode)|linux-modules-nvidia)"
+)
+
+
+def archive():
+    """The first address in the host's own package sources."""
+    for path in [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*.sources"))]:
+        for uri in uris(text_of(str(path)), path.suffix == ".sources"):
+            return uri
+    return ""
+
+
+def main():
+    """Probe and report."""
+    module = AnsibleModule(
+        argument_spec={
+            "packages": {"type": "list", "elements": "str", "required": True},
+            "version": {"type": "str", "required": True},
+        },
+        supports_check_mode=True,
+    )
+    installed = installed_packages()
+    cards = ask_cards()
+    pins = dict.fromkeys(module.params["packages"], module.params["version"])
+    module.exit_json(
+        changed=False,
+        system=dict(
+            dataclasses.asdict(parse_os_release(text_of("/etc/os-release"))),
+            architecture=deb_architecture(platform.machine()),
+        ),
+        fault=cards.fault,
+        cards=[dataclasses.asdict(card) for card in cards.cards],
+        missing=missing(tuple(module.params["packages"]), installed, pins),
+        driver_packages=sorted(name for name in installed if _DRIVER_PACKAGE.match(name)),
+        archive=archive(),
+        docker=output_of(["docker", "info", "--format", "{{.ServerVersion}}"], seconds=30).strip(),
+    )
+
+
+if __name__ == "__main__":
+    main()

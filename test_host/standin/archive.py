@@ -1,0 +1,64 @@
+"""Package archives made on this machine: a script runs in a fresh host container, what it leaves is put into hosts."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from test_host import image
+from test_host.errors import HostError
+from test_host.host import Host
+
+_BUILD_SECONDS = 900
+
+
+@dataclass(frozen=True)
+class Archive:
+    """An archive that `script` leaves as `/srv/{name}` of a host; it finds the `files` in `/srv/{name}-files`."""
+
+    name: str
+    script: Path
+    files: tuple[Path, ...] = ()
+
+    @property
+    def host_folder(self) -> str:
+        """Where the archive lies on a host."""
+        return f"/srv/{self.name}"
+
+    def provide(self, host: Host, state: Path) -> None:
+        """Put the archive into a running host; it is built once and kept in `state`. Raises HostError."""
+        with self._ensure(state).open("rb") as tar:
+            done = subprocess.run(
+                ["docker", "exec", "--interactive", host.name, "tar", "-x", "-C", "/srv"],
+                stdin=tar, capture_output=True, check=False,
+            )  # fmt: skip
+        if done.returncode:
+            raise HostError(f"The {self.name} archive could not be put into {host.name}: {done.stderr.decode()}")
+
+    def _ensure(self, state: Path) -> Path:
+        digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in (self.script, *self.files)))
+        archive = state / f"{self.name}-{digest.hexdigest()[:12]}.tar"
+        if not archive.exists():
+            print(f"==> Building the stand-in {self.name} archive (once)", flush=True)
+            state.mkdir(parents=True, exist_ok=True)
+            self._build(archive)
+        return archive
+
+    def _build(self, archive: Path) -> None:
+        """Run the script in a fresh trixie container; the archive gets its name only when it is whole."""
+        part = archive.with_suffix(".part")
+        folder = f"/srv/{self.name}-files"
+        mounts = [f"--volume={path.resolve()}:{folder}/{path.name}:ro" for path in self.files]
+        command = f"sh -s >&2 && tar -c -C /srv {self.name}"
+        name = image.ensure("trixie")
+        with part.open("wb") as out, self.script.open("rb") as script:
+            done = subprocess.run(
+                ["docker", "run", "--rm", "--interactive", *mounts, name, "sh", "-c", command],
+                stdin=script, stdout=out, stderr=subprocess.PIPE, timeout=_BUILD_SECONDS, check=False,
+            )  # fmt: skip
+        if done.returncode:
+            complaint = done.stderr.decode().strip()[-500:]
+            raise HostError(f"The {self.name} archive could not be built: {complaint}")
+        part.rename(archive)
