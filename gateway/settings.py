@@ -121,9 +121,10 @@ class VoiceSettings(CommonSettings):
     reference_max_seconds: float = Field(30.0, description="Longest reference the engine takes, in seconds.", gt=3)
     reference_min_speech_seconds: float = Field(3.0, description="Least speech in a reference, in seconds.", gt=0)
     reference_decode_seconds: float = Field(
-        600.0, description="Seconds of an upload that are looked at; what follows is ignored.", gt=0
+        300.0, description="Seconds of an upload that are looked at; what follows is ignored.", gt=0
     )
     max_upload_bytes: int = Field(512 * MIB, description="Largest reference upload.", ge=1024)
+    max_archive_bytes: int = Field(640 * MIB, description="Largest voice archive to import.", ge=1024)
     decode_timeout: float = Field(60.0, description="Seconds of wall clock that one decode may take.", gt=0)
     decode_memory_bytes: int = Field(1 * GIB, description="Address space of one decoder process.", ge=256 * MIB)
     decode_workers: int = Field(0, description="Decodes at once; 0: one per CPU core.", ge=0)
@@ -132,7 +133,13 @@ class VoiceSettings(CommonSettings):
     max_voices_per_device: int = Field(200, description="Voices that one device may keep.", ge=1)
     engine_concurrency: int = Field(1, description="Synthesis requests that the engine gets at once.", ge=1)
     queue_size: int = Field(64, description="Requests that may wait for the engine; more get 503.", ge=0)
-    queue_timeout: float = Field(100.0, description="Seconds a request may wait for the engine before 503.", gt=0)
+    queue_timeout: float = Field(600.0, description="Seconds a request may wait for the engine before 503.", gt=0)
+    tts_answer_timeout: float = Field(
+        110.0,
+        description="Seconds until /v1/tts answers 503 and works on; the same request, sent again, finds the work. "
+        "Clients in the field give up after 120.",
+        gt=0,
+    )
     engine_first_byte_timeout: float = Field(
         300.0, description="Seconds the engine may take to its first audio of a request.", gt=0
     )

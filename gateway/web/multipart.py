@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import anyio.to_thread
 from python_multipart.exceptions import FormParserError
@@ -77,7 +77,7 @@ def malformed() -> GatewayError:
     )
 
 
-def boundary_of(request: Request) -> bytes:
+def boundary_of(request: Request[Any]) -> bytes:
     """The boundary that the content type names.
 
     Raises:
@@ -233,7 +233,7 @@ class _FormReader:
                 await sink.write_out()
 
 
-async def _read(request: Request, reader: _FormReader) -> None:
+async def _read(request: Request[Any], reader: _FormReader) -> None:
     try:
         async for chunk in request.stream():
             reader.feed(chunk)
@@ -247,7 +247,7 @@ async def _read(request: Request, reader: _FormReader) -> None:
 
 @asynccontextmanager
 async def receive_form(
-    request: Request, *, folder: Path, file_fields: frozenset[str], limits: Limits
+    request: Request[Any], *, folder: Path, file_fields: frozenset[str], limits: Limits
 ) -> AsyncIterator[ReceivedForm]:
     """Receive a whole form; its files lie in ``folder`` and are deleted on leaving unless they were renamed.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
@@ -38,12 +38,12 @@ def validate(model: type[Model], values: object) -> Model:
         raise _complaint(error) from error
 
 
-def parse_query(request: Request, model: type[Model]) -> Model:
+def parse_query(request: Request[Any], model: type[Model]) -> Model:
     """The query string as a model; a field given twice counts as its last value."""
     return validate(model, dict(request.query_params))
 
 
-async def parse_json(request: Request, model: type[Model]) -> Model:
+async def parse_json(request: Request[Any], model: type[Model]) -> Model:
     """The JSON body as a model, whatever its declared content type.
 
     Raises:

@@ -37,6 +37,7 @@ def upgrade() -> None:
         sa.Column("token", sa.String(64), nullable=False),
         sa.Column("voice_id", sa.String(64), nullable=False),
         sa.Column("model", sa.String(256), nullable=False),
+        sa.Column("audio_format", sa.String(8), nullable=False),
         sa.Column("bytes", sa.BigInteger, nullable=False),
         sa.Column("seconds", sa.Float, nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),

@@ -1,0 +1,144 @@
+"""What is to be said, by which voice and how; two equal orders give the same speech."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+
+from gateway.domain.errors import GatewayError, invalid_request, missing_field
+
+MIN_SPEED = 0.5
+MAX_SPEED = 2.0
+
+
+class SpeechMode(StrEnum):
+    """How the engine uses the reference; the field's own terms."""
+
+    ZERO_SHOT = "zero_shot"
+    CROSS_LINGUAL = "cross_lingual"
+    INSTRUCT = "instruct"
+
+    @property
+    def needs_prompt_text(self) -> bool:
+        """Whether the engine must know what the reference says."""
+        return self is SpeechMode.ZERO_SHOT
+
+    @property
+    def needs_instruction(self) -> bool:
+        """Whether the engine must be told how to speak."""
+        return self is SpeechMode.INSTRUCT
+
+
+class AudioFormat(StrEnum):
+    """Formats that speech is served in."""
+
+    WAV = "wav"
+    PCM = "pcm"
+    MP3 = "mp3"
+    OPUS = "opus"
+    FLAC = "flac"
+    AAC = "aac"
+
+    @property
+    def media_type(self) -> str:
+        """The MIME type of the format."""
+        return MEDIA_TYPES[self]
+
+
+MEDIA_TYPES = {
+    AudioFormat.WAV: "audio/wav",
+    AudioFormat.PCM: "audio/pcm",
+    AudioFormat.MP3: "audio/mpeg",
+    AudioFormat.OPUS: "audio/ogg",
+    AudioFormat.FLAC: "audio/flac",
+    AudioFormat.AAC: "audio/aac",
+}
+
+
+@dataclass(frozen=True)
+class SpeechOrder:
+    """One synthesis, checked.
+
+    Attributes:
+        voice_id: the voice that speaks.
+        reference_sha256: digest of its reference, so that a renewed reference is a new order.
+        text: what is said.
+        prompt_text: what the reference says; only for zero-shot.
+        instruct_text: how it is to be said; only for instruct.
+        speed: 1.0 is the voice's own.
+        audio_format: format of the result.
+    """
+
+    voice_id: str
+    reference_sha256: str
+    text: str
+    mode: SpeechMode
+    prompt_text: str = ""
+    instruct_text: str = ""
+    speed: float = 1.0
+    audio_format: AudioFormat = AudioFormat.WAV
+
+    @property
+    def fingerprint(self) -> str:
+        """Hexadecimal digest that equal orders share."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+    def as_wav(self) -> SpeechOrder:
+        """The same speech, not encoded."""
+        return replace(self, audio_format=AudioFormat.WAV)
+
+
+@dataclass(frozen=True)
+class StoredSpeech:
+    """A finished piece of speech in the store.
+
+    Attributes:
+        fingerprint: of its order.
+        token: the unguessable part of its address.
+        model: the engine's model that made it.
+        size: bytes of the file.
+        seconds: duration of the sound.
+        audio_format: format of the file.
+    """
+
+    fingerprint: str
+    token: str
+    voice_id: str
+    model: str
+    size: int
+    seconds: float
+    audio_format: AudioFormat
+
+    @property
+    def filename(self) -> str:
+        """The file's name in the store and in its address."""
+        return f"{self.token}.{self.audio_format.value}"
+
+
+def mode_needs_prompt_text() -> GatewayError:
+    """Zero-shot was asked for, and nobody has told what the reference says."""
+    return invalid_request(
+        "zero_shot 模式需要 prompt_text（参考音频的文字内容）。",
+        "The mode zero_shot needs a prompt_text: what the reference audio says.",
+        param="prompt_text",
+        code="prompt_text_missing",
+    )
+
+
+def choose_mode(mode: SpeechMode | None, *, prompt_text: str, instruct_text: str) -> SpeechMode:
+    """The mode asked for; by itself: instruct with an instruction, zero-shot with a prompt text, else cross-lingual.
+
+    Raises:
+        GatewayError: ``prompt_text_missing`` or ``missing_field`` (400) for a mode without its text.
+    """
+    if mode is SpeechMode.ZERO_SHOT and not prompt_text:
+        raise mode_needs_prompt_text()
+    if mode is SpeechMode.INSTRUCT and not instruct_text:
+        raise missing_field("instructions")
+    if mode is not None:
+        return mode
+    if instruct_text:
+        return SpeechMode.INSTRUCT
+    return SpeechMode.ZERO_SHOT if prompt_text else SpeechMode.CROSS_LINGUAL

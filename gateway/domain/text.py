@@ -1,0 +1,45 @@
+"""Text to be spoken: cleaned, bounded, and sure to contain something that can be said."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from gateway.domain.errors import GatewayError, invalid_request
+
+
+def text_empty(param: str) -> GatewayError:
+    """Nothing that can be spoken: no letter and no digit."""
+    return invalid_request(
+        "文本为空或没有可朗读的内容。", "The text has nothing that can be spoken.", param=param, code="text_empty"
+    )
+
+
+def text_too_long(param: str, *, length: int, limit: int) -> GatewayError:
+    """More characters than one request may have."""
+    return invalid_request(
+        f"文本过长：共 {length} 个字符，上限为 {limit} 个，请分段合成。",
+        f"The text has {length} characters; at most {limit} are allowed. Split it.",
+        param=param,
+        code="text_too_long",
+    )
+
+
+def clean_text(text: str, *, limit: int, param: str = "text") -> str:
+    """The text without control characters and surrounding blanks.
+
+    Args:
+        text: what the client sent.
+        limit: most characters.
+        param: the field's name, for the error.
+
+    Raises:
+        GatewayError: ``text_empty`` or ``text_too_long`` (400).
+    """
+    if len(text) > limit:
+        raise text_too_long(param, length=len(text), limit=limit)
+    spaced = (" " if unicodedata.category(character) in ("Cc", "Zl", "Zp") else character for character in text)
+    cleaned = "".join(character for character in spaced if unicodedata.category(character) != "Cs")
+    cleaned = " ".join(cleaned.split())
+    if not any(unicodedata.category(character)[0] in "LN" for character in cleaned):
+        raise text_empty(param)
+    return cleaned

@@ -1,0 +1,218 @@
+"""Voices in the database."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gateway.domain.voice import Failure, ReferenceReport, Voice, VoiceStatus, too_many_voices
+from gateway.infrastructure.database import Base, translate
+
+voices = sa.Table(
+    "voices",
+    Base.metadata,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String(64), nullable=False, unique=True),
+    sa.Column("device_id", sa.String(256), nullable=False),
+    sa.Column("name", sa.String(256), nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("prompt_text", sa.Text, nullable=False, default=""),
+    sa.Column("upload_name", sa.String(256), nullable=False, default=""),
+    sa.Column("upload_sha256", sa.String(64), nullable=False),
+    sa.Column("reference_sha256", sa.String(64), nullable=False, default=""),
+    sa.Column("report", sa.Text, nullable=False, default=""),
+    sa.Column("error_code", sa.String(64), nullable=False, default=""),
+    sa.Column("error_zh", sa.Text, nullable=False, default=""),
+    sa.Column("error_en", sa.Text, nullable=False, default=""),
+    sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Index("ix_voices_device_id_seq", "device_id", "seq"),
+    sqlite_autoincrement=True,
+)
+
+
+def _aware(moment: datetime) -> datetime:
+    """SQLite gives times back without their zone; all of ours are UTC."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _voice(row: sa.Row[Any]) -> Voice:
+    return Voice(
+        id=row.id,
+        device_id=row.device_id,
+        name=row.name,
+        status=VoiceStatus(row.status),
+        prompt_text=row.prompt_text,
+        upload_name=row.upload_name,
+        upload_sha256=row.upload_sha256,
+        created_at=_aware(row.created_at),
+        updated_at=_aware(row.updated_at),
+        reference_sha256=row.reference_sha256,
+        report=ReferenceReport(**json.loads(row.report)) if row.report else None,
+        failure=Failure(row.error_code, row.error_zh, row.error_en) if row.error_code else None,
+    )
+
+
+class Voices:
+    """The voices of all devices; every question names the device that asks, except the administrator's.
+
+    Args:
+        engine: the database.
+        now: the wall clock.
+    """
+
+    def __init__(self, engine: AsyncEngine, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._engine = engine
+        self._now = now
+        # Find-then-insert is one step: a repeated upload never makes a second voice.
+        self._adding = asyncio.Lock()
+
+    async def add(self, voice: Voice, *, repeat_window: timedelta, most: int) -> Voice:
+        """Store a new voice, or give back the one that the same upload made a short while ago.
+
+        Raises:
+            GatewayError: ``too_many_voices`` (409), ``storage_full`` (507).
+        """
+        async with self._adding:
+            try:
+                async with self._engine.begin() as connection:
+                    earlier = await self._repeated(connection, voice, repeat_window)
+                    if earlier is not None:
+                        return earlier
+                    if await self._count(connection, voices.c.device_id == voice.device_id) >= most:
+                        raise too_many_voices(most)
+                    await connection.execute(sa.insert(voices).values(self._values(voice)))
+            except DBAPIError as error:
+                raise translate(error) from error
+        return voice
+
+    async def _repeated(self, connection: AsyncConnection, voice: Voice, window: timedelta) -> Voice | None:
+        now = self._now()
+        found = await connection.execute(
+            sa.select(voices)
+            .where(
+                voices.c.device_id == voice.device_id,
+                voices.c.name == voice.name,
+                voices.c.upload_sha256 == voice.upload_sha256,
+                voices.c.prompt_text == voice.prompt_text,
+                voices.c.status != VoiceStatus.FAILED.value,
+                # Both sides, so that a clock that jumped back does not match for years.
+                voices.c.created_at.between(now - window, now + window),
+            )
+            .order_by(voices.c.seq.desc())
+            .limit(1)
+        )
+        row = found.first()
+        return _voice(row) if row else None
+
+    def _values(self, voice: Voice) -> dict[str, Any]:
+        return {
+            "id": voice.id,
+            "device_id": voice.device_id,
+            "name": voice.name,
+            "status": voice.status.value,
+            "prompt_text": voice.prompt_text,
+            "upload_name": voice.upload_name,
+            "upload_sha256": voice.upload_sha256,
+            "created_at": voice.created_at,
+            "updated_at": voice.updated_at,
+        }
+
+    @staticmethod
+    async def _count(connection: AsyncConnection, *conditions: sa.ColumnElement[bool]) -> int:
+        found = await connection.execute(sa.select(sa.func.count()).select_from(voices).where(*conditions))
+        return int(found.scalar_one())
+
+    async def get(self, voice_id: str, *, device_id: str | None) -> Voice | None:
+        """One voice of a device; ``device_id`` None: of any."""
+        query = sa.select(voices).where(voices.c.id == voice_id)
+        if device_id is not None:
+            query = query.where(voices.c.device_id == device_id)
+        async with self._engine.connect() as connection:
+            row = (await connection.execute(query)).first()
+        return _voice(row) if row else None
+
+    async def newest_named(self, name: str, *, device_id: str | None) -> Voice | None:
+        """The newest usable voice of that name on a device; ``device_id`` None: on any."""
+        query = sa.select(voices).where(voices.c.name == name, voices.c.status != VoiceStatus.FAILED.value)
+        if device_id is not None:
+            query = query.where(voices.c.device_id == device_id)
+        async with self._engine.connect() as connection:
+            row = (await connection.execute(query.order_by(voices.c.seq.desc()).limit(1))).first()
+        return _voice(row) if row else None
+
+    async def page(self, *, device_id: str | None, limit: int, offset: int) -> tuple[list[Voice], int]:
+        """Voices newest first (by order of arrival, whatever the clock did), and how many there are in all."""
+        conditions = [] if device_id is None else [voices.c.device_id == device_id]
+        query = sa.select(voices).where(*conditions).order_by(voices.c.seq.desc()).limit(limit).offset(offset)
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(query)).all()
+            total = await self._count(connection, *conditions)
+        return [_voice(row) for row in rows], total
+
+    async def unfinished(self) -> list[Voice]:
+        """Voices whose preparation a stop or crash interrupted, oldest first."""
+        query = sa.select(voices).where(voices.c.status.in_([VoiceStatus.PENDING.value, VoiceStatus.TRAINING.value]))
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(query.order_by(voices.c.seq))).all()
+        return [_voice(row) for row in rows]
+
+    async def existing_ids(self) -> set[str]:
+        """The ids of all voices."""
+        async with self._engine.connect() as connection:
+            return set((await connection.execute(sa.select(voices.c.id))).scalars())
+
+    async def set_training(self, voice_id: str) -> None:
+        """Preparation has begun."""
+        await self._update(voice_id, status=VoiceStatus.TRAINING.value)
+
+    async def set_ready(self, voice_id: str, *, reference_sha256: str, report: ReferenceReport) -> None:
+        """The reference is in place."""
+        await self._update(
+            voice_id,
+            status=VoiceStatus.READY.value,
+            reference_sha256=reference_sha256,
+            report=json.dumps(asdict(report)),
+            error_code="",
+            error_zh="",
+            error_en="",
+        )
+
+    async def set_failed(self, voice_id: str, failure: Failure) -> None:
+        """The upload can't be used, or the engine refused it."""
+        await self._update(
+            voice_id,
+            status=VoiceStatus.FAILED.value,
+            error_code=failure.code,
+            error_zh=failure.zh,
+            error_en=failure.en,
+        )
+
+    async def rename(self, voice_id: str, *, device_id: str, name: str) -> bool:
+        """Whether there was such a voice; it has the new name now."""
+        return await self._update(voice_id, voices.c.device_id == device_id, name=name)
+
+    async def _update(self, voice_id: str, *conditions: sa.ColumnElement[bool], **values: Any) -> bool:
+        statement = sa.update(voices).where(voices.c.id == voice_id, *conditions)
+        return await self._write(statement.values(updated_at=self._now(), **values)) > 0
+
+    async def delete(self, voice_id: str, *, device_id: str | None) -> bool:
+        """Whether there was such a voice; it is gone now. Its files are the caller's to delete, afterwards."""
+        conditions: Sequence[sa.ColumnElement[bool]] = () if device_id is None else (voices.c.device_id == device_id,)
+        return await self._write(sa.delete(voices).where(voices.c.id == voice_id, *conditions)) > 0
+
+    async def _write(self, statement: sa.Update | sa.Delete) -> int:
+        try:
+            async with self._engine.begin() as connection:
+                result = await connection.execute(statement)
+        except DBAPIError as error:
+            raise translate(error) from error
+        return int(result.rowcount)

@@ -1,0 +1,100 @@
+"""Slots at the engine, given out fairly: devices take turns, each device's own requests stay in order."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from gateway.domain.engine import queue_full, queue_timeout
+
+
+class FairQueue:
+    """At most ``slots`` holders at once; at most ``size`` wait, and none longer than ``timeout``.
+
+    Args:
+        slots: holders at once.
+        size: most that wait.
+        timeout: seconds that one may wait.
+        on_change: told the number that waits, whenever it changes.
+    """
+
+    def __init__(
+        self, *, slots: int, size: int, timeout: float, on_change: Callable[[int], None] = lambda _: None
+    ) -> None:
+        self._free = slots
+        self._size = size
+        self._timeout = timeout
+        self._on_change = on_change
+        # Devices in the order of their turns; each with its waiting requests, oldest first.
+        self._turns: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+        self._waiting = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return self._waiting
+
+    @asynccontextmanager
+    async def slot(self, device_id: str) -> AsyncIterator[float]:
+        """Hold a slot; gives the seconds that it took to get one.
+
+        Raises:
+            GatewayError: ``queue_full`` at once, or ``queue_timeout`` (both 503).
+        """
+        started = time.monotonic()
+        await self._acquire(device_id)
+        try:
+            yield time.monotonic() - started
+        finally:
+            self._release()
+
+    async def _acquire(self, device_id: str) -> None:
+        if self._free:
+            self._free -= 1
+            return
+        if self._waiting >= self._size:
+            raise queue_full()
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._turns.setdefault(device_id, deque()).append(turn)
+        self._count(1)
+        try:
+            async with asyncio.timeout(self._timeout):
+                await turn
+        except BaseException as error:
+            if turn.done() and not turn.cancelled():
+                # The slot was handed over in the same instant: pass it on.
+                self._release()
+            else:
+                self._leave(device_id, turn)
+            if isinstance(error, TimeoutError):
+                raise queue_timeout() from error
+            raise
+
+    def _leave(self, device_id: str, turn: asyncio.Future[None]) -> None:
+        waiting = self._turns.get(device_id)
+        if waiting is not None and turn in waiting:
+            waiting.remove(turn)
+            self._count(-1)
+            if not waiting:
+                del self._turns[device_id]
+
+    def _release(self) -> None:
+        while self._turns:
+            device_id, waiting = next(iter(self._turns.items()))
+            turn = waiting.popleft()
+            self._count(-1)
+            if waiting:
+                self._turns.move_to_end(device_id)
+            else:
+                del self._turns[device_id]
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
+
+    def _count(self, change: int) -> None:
+        self._waiting += change
+        self._on_change(self._waiting)

@@ -1,0 +1,24 @@
+"""Keeps the store of finished speech within its bounds, for as long as the entry runs."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import structlog
+
+from gateway.infrastructure.speech import SpeechStore
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+async def keep_within_bounds(store: SpeechStore, *, interval: float, max_age: timedelta, max_bytes: int) -> None:
+    """Delete expired speech every ``interval`` seconds; runs until cancelled, whatever one round meets."""
+    while True:
+        try:
+            removed = await store.expire(max_age=max_age, max_bytes=max_bytes) + await store.sweep()
+            if removed:
+                log.info("speech expired", files=removed)
+        except Exception:
+            log.exception("clean-up failed")
+        await asyncio.sleep(interval)

@@ -1,0 +1,44 @@
+"""The voice entry as an ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+
+from gateway.settings import VoiceSettings
+from gateway.web.entry import create_entry, create_shared
+from gateway.web.voice.admin import admin_routes
+from gateway.web.voice.archive import archive_routes
+from gateway.web.voice.health import health_routes
+from gateway.web.voice.openai import openai_routes
+from gateway.web.voice.speech import speech_routes
+from gateway.web.voice.state import VoiceState, open_voice
+from gateway.web.voice.voices import voice_routes
+
+
+def create_voice_app(*, settings: VoiceSettings) -> Starlette:
+    """The voice entry (9090)."""
+    shared = create_shared(entry="voice", settings=settings)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[VoiceState]:
+        async with open_voice(settings=settings, shared=shared) as state:
+            yield state
+
+    return create_entry(
+        title="Twinport Voice",
+        description="Cloned speech: make a voice of a recording, then speak with it.",
+        settings=settings,
+        shared=shared,
+        # Fixed paths come before those with a voice's id in the same place.
+        routes=[*health_routes, *archive_routes, *voice_routes, *speech_routes, *openai_routes, *admin_routes],
+        lifespan=lifespan,
+        upload_bytes={
+            "/v1/voices/train": settings.max_upload_bytes,
+            "/v1/voices/import": settings.max_archive_bytes,
+        },
+        # A file's address can't be guessed; clients in the field fetch it without their key.
+        is_public=lambda path: path.startswith("/files/"),
+    )
