@@ -32,10 +32,11 @@ class UnreachableError(EntryError):
 
 @dataclass(frozen=True)
 class Answer:
-    """One HTTP answer, read whole."""
+    """One HTTP answer, read whole; `request_id` finds its lines in the gateway's log."""
 
     status: int
     body: bytes
+    request_id: str = ""
 
     def json(self) -> Dict[str, Any]:
         """Return the body as a JSON object; raises EntryError where it is none."""
@@ -56,7 +57,8 @@ class Answer:
             sentence = told.get("message") or told.get("error")
         except EntryError:
             sentence = self.body[:200].decode("utf-8", "replace")
-        raise EntryError("HTTP %d: %s" % (self.status, sentence))
+        trace = " (request %s)" % self.request_id if self.request_id else ""
+        raise EntryError("HTTP %d: %s%s" % (self.status, sentence, trace))
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class Entry:
         try:
             connection.request(method, path, body or None, {**headers, **key, "Accept-Language": "en"})
             response = connection.getresponse()
-            return Answer(response.status, response.read())
+            return Answer(response.status, response.read(), response.getheader("X-Request-ID", ""))
         except ConnectionRefusedError as error:
             raise UnreachableError("%s refuses connections: nothing listens there" % self.url, True) from error
         except socket.timeout as error:
