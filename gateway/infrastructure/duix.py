@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+import aiohttp
 import httpx
 
 MAX_ANSWER_BYTES = 64 * 1024
 TIMEOUT = httpx.Timeout(10.0, connect=5.0)
+# The aiohttp transport calls a refused or cut connection ConnectTimeout, and lets other errors of aiohttp through.
+CONNECTION_ERRORS = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ReadError, httpx.RemoteProtocolError)
 PROBE_CODE = "twinport-probe"  # no task has it: the engine answers 10004 and deletes nothing
 
 
@@ -114,10 +117,12 @@ class DuixClient:
                 method, self.url + path, content=content, params=params, headers=headers, timeout=TIMEOUT
             ) as response:
                 raw = await _bounded_body(response)
+        except CONNECTION_ERRORS as error:
+            raise EngineFaultError(FaultKind.UNREACHABLE, type(error).__name__) from error
         except httpx.TimeoutException as error:
             raise EngineFaultError(FaultKind.TIMEOUT, type(error).__name__) from error
-        except httpx.HTTPError as error:
-            raise EngineFaultError(FaultKind.UNREACHABLE, type(error).__name__) from error
+        except (httpx.HTTPError, aiohttp.ClientError) as error:
+            raise EngineFaultError(FaultKind.GARBAGE, type(error).__name__) from error
         if response.status_code != 200:
             raise EngineFaultError(FaultKind.HTTP_ERROR, f"HTTP {response.status_code}")
         return _json_object(raw)

@@ -48,6 +48,7 @@ class Job:
     code: str
     audio_url: str
     video_url: str
+    request: Mapping[str, object]
 
 
 def answer(code: int, *, success: bool, msg: object, data: object = None) -> dict[str, object]:
@@ -82,7 +83,7 @@ class Engine:
                     return answer(10002, success=False, msg=f"{name}参数缺失")
             self._busy = True
             self._accepted += 1
-            job = Job(self._accepted, str(code), str(request["audio_url"]), str(request["video_url"]))
+            job = Job(self._accepted, str(code), str(request["audio_url"]), str(request["video_url"]), request)
             self._tasks[job.code] = Task(job.code)
         LOG.info("[%s] -> accepted", job.code)
         threading.Thread(target=self._work, args=(job,), daemon=True).start()
@@ -171,7 +172,7 @@ class Engine:
     def _write_parameters(self, job: Job) -> None:
         path = self._folder.root / "result" / "param.json"
         try:
-            path.write_text(json.dumps({"code": job.code, "audio": job.audio_url, "video": job.video_url}))
+            path.write_text(json.dumps(job.request, ensure_ascii=False))
         except FileNotFoundError as error:
             engine_path = media.ENGINE_ROOT / "result" / "param.json"
             raise RenderError(f"[Errno 2] No such file or directory: '{engine_path}'") from error

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+import aiohttp
 import httpx
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from gateway.domain.errors import GatewayError, not_found
+from gateway.infrastructure.duix import CONNECTION_ERRORS
 from gateway.services.video.engines import EngineState, EngineWatch
 from gateway.services.video.queue import VideoQueue
 from gateway.settings import VideoSettings
@@ -53,9 +55,9 @@ async def forward(request: Request) -> Response:
             timeout=httpx.Timeout(settings.forward_timeout, connect=5.0),
         ) as answer:
             return await _answer(answer)
-    except httpx.ConnectError as error:
+    except CONNECTION_ERRORS as error:
         raise engine_not_ready() from error
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, aiohttp.ClientError) as error:
         raise engine_failed() from error
 
 

@@ -177,7 +177,7 @@ def test_inputs_are_made_right_and_uploads_stay_as_they_were(bench: VideoBench, 
     assert (bench.media / "song.m4a").read_bytes() == song.read_bytes()
 
 
-@pytest.mark.parametrize("code", ["a;touch /tmp/x", "任务 1", "x" * 150, "$(id)", "..", "it's"])
+@pytest.mark.parametrize("code", ["a;touch x", "任务 1", "x" * 150, "$(id)", "..", "it's"])
 def test_odd_codes_work(bench: VideoBench, clip: Path, speech: Path, tmp_path: Path, code: str) -> None:
     client = bench.client
     client.submit(client.upload("audio", speech), client.upload("video", clip), code)
