@@ -105,7 +105,9 @@ def render(folder: MediaFolder, code: str, video: Path, seconds: float) -> Path:
 def mux(folder: MediaFolder, code: str, avi: Path, wav: Path) -> None:
     """Lay the audio over the picture, straight into the final name as the real engine does."""
     result = folder.result_of(code)
-    if not ffmpeg("-i", str(avi), "-i", str(wav), "-c:v", "copy", "-c:a", "aac", "-shortest", str(result)):
+    # Encoded anew: ffmpeg 7 loses the sound where a looped AVI, whose pictures have no timestamps, is copied.
+    encode = ("-c:v", "libx264", "-preset", "ultrafast", "-crf", "20", "-pix_fmt", "yuv420p", "-c:a", "aac")
+    if not ffmpeg("-i", str(avi), "-i", str(wav), *encode, str(result)):
         raise RenderError(f"file create failed:{ENGINE_ROOT / 'temp' / result.name}")
 
 
