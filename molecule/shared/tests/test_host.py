@@ -6,20 +6,32 @@ import json
 import socket
 import time
 
-import pytest
 from testinfra.host import Host
 
 CONTAINERS = {"cosyvoice-engine", "voice-gateway", "duix-avatar-gen-video", "video-gateway"}
 OPEN_PORTS = {22, 8383, 9090}
 # What the engines, Docker, a careless operator or a database would listen on.
-TEMPTING_PORTS = {21, 23, 25, 80, 111, 443, 2375, 2376, 3000, 3306, 5000, 5432, 6379, 7860, 8000, 8080, 8384, 9091, 50000}
-
-
-@pytest.fixture(scope="module")
-def address(host: Host) -> str:
-    """The host's address as this machine sees it."""
-    variables = host.backend.get_variables()
-    return str(variables["self_test_outside_address"])
+TEMPTING_PORTS = {
+    21,
+    23,
+    25,
+    80,
+    111,
+    443,
+    2375,
+    2376,
+    3000,
+    3306,
+    5000,
+    5432,
+    6379,
+    7860,
+    8000,
+    8080,
+    8384,
+    9091,
+    50000,
+}
 
 
 def answers(address: str, port: int) -> bool:
@@ -60,7 +72,9 @@ def test_a_port_that_docker_publishes_later_stays_closed(host: Host, address: st
         f"docker run --rm --detach --name stranger --publish 5001:5001 --entrypoint python3 {image} -m http.server 5001"
     )
     try:
-        assert wait_for(lambda: host.run("python3 -c 'import urllib.request as u; u.urlopen(\"http://127.0.0.1:5001\")'").rc == 0)
+        assert wait_for(
+            lambda: host.run("python3 -c 'import urllib.request as u; u.urlopen(\"http://127.0.0.1:5001\")'").rc == 0
+        )
         assert not answers(address, 5001)
     finally:
         host.check_output("docker rm --force stranger")

@@ -1,0 +1,187 @@
+"""What the firewall lets through, asked from this machine, from a neighbour on the network and from the host itself."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from testinfra.host import Host
+
+PROJECT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
+INVENTORY = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"]) / "inventory"
+CONTAINERS = {"entry-video": 8383, "entry-voice": 9090, "stranger": 5000}
+DAEMON_PORT = 7777
+DAEMON = f"systemd-run --quiet --unit=stranger busybox nc -ll -p {DAEMON_PORT} -e /bin/true"
+
+
+def docker(*arguments: str) -> str:
+    """Run the outer Docker."""
+    return subprocess.run(["docker", *arguments], check=True, capture_output=True, text=True).stdout
+
+
+def answers(address: str, port: int, timeout: float = 2) -> bool:
+    """Tell whether a TCP connection from this machine is accepted."""
+    try:
+        with socket.create_connection((address, port), timeout=timeout):
+            return True
+    except OSError:
+        return False
+
+
+def eventually(address: str, port: int, seconds: float = 60) -> bool:
+    """Wait until a port answers."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if answers(address, port):
+            return True
+        time.sleep(0.5)
+    return False
+
+
+def playbook(host_name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the host stage again on one host."""
+    command = [
+        "ansible-playbook",
+        "--inventory",
+        str(INVENTORY),
+        "--limit",
+        host_name,
+        *arguments,
+        "playbooks/host.yml",
+    ]
+    return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def name(host: Host) -> str:
+    """The host's name in the inventory."""
+    return str(host.backend.get_hostname())
+
+
+@pytest.fixture(scope="module")
+def ssh_port(host: Host) -> int:
+    """The port that SSH listens on."""
+    return int(host.backend.get_variables().get("ansible_port", 22))
+
+
+@pytest.fixture(scope="module", params=["IPv4", "IPv6"])
+def address(request: pytest.FixtureRequest, host: Host) -> str:
+    """The host's address as this machine sees it."""
+    variables = host.backend.get_variables()
+    return str(variables["ansible_host" if request.param == "IPv4" else "outside_ipv6"])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def listeners(name: str) -> Iterator[None]:
+    """Both entries and a stranger as published containers on a network of their own, and a stranger on the host."""
+    run = ["exec", name, "sh", "-c"]
+    docker(
+        *run,
+        "tar -c -C /usr/bin busybox | docker import - busybox && docker network create --subnet 10.77.0.0/24 inner",
+    )
+    for container, port in CONTAINERS.items():
+        docker(*run, f"docker run -d --restart always --name {container} --network inner -p {port}:{port} "
+                     f"busybox /busybox httpd -f -p {port} -h /")  # fmt: skip
+    docker(*run, DAEMON)
+    yield
+    docker(*run, f"docker rm -f {' '.join(CONTAINERS)}; docker network rm inner; systemctl stop stranger")
+
+
+def test_ssh_and_both_entries_answer(address: str, ssh_port: int) -> None:
+    assert all(eventually(address, port) for port in (ssh_port, 8383, 9090))
+
+
+def test_nothing_else_answers(address: str) -> None:
+    assert not answers(address, CONTAINERS["stranger"])
+    assert not answers(address, DAEMON_PORT)
+
+
+def test_the_host_itself_reaches_what_is_shut(name: str) -> None:
+    for port in (CONTAINERS["stranger"], DAEMON_PORT):
+        docker("exec", name, "busybox", "nc", "-w", "3", "127.0.0.1", str(port), "-e", "/bin/true")
+
+
+def test_containers_reach_each_other_and_the_outside(name: str, host: Host) -> None:
+    inside = "docker run --rm --network inner busybox /busybox"
+    docker("exec", name, "sh", "-c", f"{inside} wget -qO /dev/null http://stranger:5000/busybox")
+    with socket.create_server(("0.0.0.0", 0)) as server:
+        gateway = docker("exec", name, "sh", "-c", "ip -4 route show default").split()[2]
+        port = server.getsockname()[1]
+        docker("exec", name, "sh", "-c", f"{inside} nc -w 5 {gateway} {port} -e /busybox true")
+
+
+def test_a_neighbour_cannot_route_to_a_container(name: str, host: Host) -> None:
+    neighbour = "twinport-firewalld" if name == "twinport-ufw" else "twinport-ufw"
+    via = host.backend.get_variables()["ansible_host"]
+    target = docker(
+        "exec", name, "docker", "inspect", "--format", "{{.NetworkSettings.Networks.inner.IPAddress}}", "stranger"
+    ).strip()
+    docker("exec", neighbour, "ip", "route", "add", f"{target}/32", "via", str(via))
+    try:
+        tried = subprocess.run(
+            ["docker", "exec", neighbour, "busybox", "nc", "-w", "3", target, "5000", "-e", "/bin/true"], check=False
+        )
+        assert tried.returncode != 0
+    finally:
+        docker("exec", neighbour, "ip", "route", "del", f"{target}/32")
+
+
+def test_the_hosts_own_firewall_knows_the_entries(name: str) -> None:
+    if name == "twinport-ufw":
+        rules = docker("exec", name, "ufw", "status")
+        assert all(f"{port}/tcp" in rules for port in (8383, 9090))
+    else:
+        assert {"8383/tcp", "9090/tcp"} <= set(docker("exec", name, "firewall-cmd", "--list-ports").split())
+
+
+def test_it_outlives_docker_and_the_hosts_own_firewall(name: str, address: str) -> None:
+    reload = "ufw reload" if name == "twinport-ufw" else "firewall-cmd --reload"
+    docker("exec", name, "sh", "-c", f"systemctl restart docker && {reload}")
+    assert eventually(address, 8383)
+    assert not answers(address, CONTAINERS["stranger"])
+
+
+def test_a_table_changed_by_hand_is_put_back(name: str, address: str) -> None:
+    docker("exec", name, "nft", "flush", "chain", "inet", "twinport", "outside")
+    assert answers(address, DAEMON_PORT)
+    done = playbook(name)
+    assert done.returncode == 0, done.stdout
+    assert not answers(address, DAEMON_PORT)
+
+
+def test_source_ranges_hold(name: str, address: str) -> None:
+    mine = '["192.0.2.0/24", "2001:db8::/32"]'
+    done = playbook(
+        name,
+        "--extra-vars",
+        f'{{"firewall_video_sources": {mine}, "firewall_extra_ports": [{{"port": {DAEMON_PORT}}}]}}',
+    )
+    assert done.returncode == 0, done.stdout
+    assert not answers(address, 8383)
+    assert answers(address, 9090)
+    assert answers(address, DAEMON_PORT)
+    assert playbook(name).returncode == 0
+    assert answers(address, 8383)
+
+
+def test_a_firewall_that_cuts_the_connection_undoes_itself(name: str, address: str, ssh_port: int) -> None:
+    before = docker("exec", name, "nft", "--stateless", "list", "table", "inet", "twinport")
+    done = playbook(name, "--extra-vars", '{"firewall_ssh_sources": ["192.0.2.1"]}')
+    assert done.returncode != 0
+    assert eventually(address, ssh_port)
+    assert docker("exec", name, "nft", "--stateless", "list", "table", "inet", "twinport") == before
+    docker("restart", name)
+    assert eventually(address, ssh_port)
+
+
+def test_it_is_there_again_after_a_reboot(name: str, address: str, ssh_port: int) -> None:
+    docker("restart", name)
+    assert all(eventually(address, port) for port in (ssh_port, 8383, 9090))
+    docker("exec", name, "sh", "-c", DAEMON)
+    assert not answers(address, CONTAINERS["stranger"])
+    assert not answers(address, DAEMON_PORT)
