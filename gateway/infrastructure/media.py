@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from collections.abc import Mapping
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from gateway.domain.errors import storage_full
 from gateway.infrastructure.sandbox import READ_SAFELY, Bounds, Completed, Sandbox
@@ -24,6 +27,9 @@ MAX_SIDE = 4096  # H.264 decoders on GPUs go no further
 EVEN_AND_BOUNDED = (
     f"scale=w='min(iw,{MAX_SIDE})':h='min(ih,{MAX_SIDE})':force_original_aspect_ratio=decrease:force_divisible_by=2"
 )
+MIXES = ("aformat=channel_layouts=mono", "pan=mono|c0=c0")
+SILENT_PEAK = 33  # of 32767: -60 dB
+LEVEL_BLOCK = 1 << 20
 WAV_HEADER_BYTES = 44
 
 
@@ -147,22 +153,35 @@ async def to_engine_audio(
     """Write the first sound stream as 16 kHz mono s16 WAV; returns its length in seconds.
 
     A file without an index, or with nothing but a header, decodes to nothing and exit status 0: the length that came
-    out is what counts.
+    out is what counts. Stereo of opposite phases mixes down to silence: then the first channel is taken.
 
     Raises:
         ConversionError: ffmpeg can't decode it in time.
         GatewayError: ``storage_full`` (507).
     """
-    size = int((max_seconds + 10) * SAMPLE_RATE * 2)
-    command = [
-        *("ffmpeg", "-nostdin", "-v", "error", *READ_SAFELY, "-i", str(source), "-t", f"{max_seconds + 1:.3f}"),
-        *("-map", "0:a:0", "-vn", "-sn", "-dn", "-map_metadata", "-1", "-ac", "1"),
-        *("-af", f"aresample={SAMPLE_RATE}:resampler=soxr", "-c:a", "pcm_s16le", "-fflags", "+bitexact"),
-        *("-flags:a", "+bitexact", "-f", "wav", "-y", str(target)),
-    ]
-    bounds = Bounds(limit_seconds, math.ceil(limit_seconds), 1 * GIB, size)
-    _require(await sandbox.run(command, folder=target.parent, bounds=bounds), target)
+    for mix in MIXES:
+        command = [
+            *("ffmpeg", "-nostdin", "-v", "error", *READ_SAFELY, "-i", str(source), "-t", f"{max_seconds + 1:.3f}"),
+            *("-map", "0:a:0", "-vn", "-sn", "-dn", "-map_metadata", "-1"),
+            *("-af", f"{mix},aresample={SAMPLE_RATE}:resampler=soxr", "-c:a", "pcm_s16le", "-fflags", "+bitexact"),
+            *("-flags:a", "+bitexact", "-f", "wav", "-y", str(target)),
+        ]
+        size = int((max_seconds + 10) * SAMPLE_RATE * 2)
+        bounds = Bounds(limit_seconds, math.ceil(limit_seconds), 1 * GIB, size)
+        _require(await sandbox.run(command, folder=target.parent, bounds=bounds), target)
+        if await asyncio.to_thread(_is_audible, target):
+            break
     return _wav_seconds(target)
+
+
+def _is_audible(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(WAV_HEADER_BYTES)
+        while block := file.read(LEVEL_BLOCK):
+            samples = np.frombuffer(block[: len(block) // 2 * 2], dtype="<i2")
+            if samples.size and np.abs(samples.astype(np.int32)).max() > SILENT_PEAK:
+                return True
+    return False
 
 
 async def to_engine_video(

@@ -65,6 +65,8 @@ def safe_name(filename: str, *, fallback: str) -> str:
     name = _HOSTILE.sub("_", base).strip(" .").lstrip("-")
     if not name or name.lower() in {*ENGINE_FOLDERS, *OUR_FOLDERS}:
         return fallback
+    if name.endswith(RESULT_SUFFIX):
+        name = name.removesuffix(RESULT_SUFFIX) + "-r_.mp4"  # never to be taken for a finished video
     stem, dot, ending = name.rpartition(".")
     if not dot:
         stem, ending = name, ""
@@ -86,6 +88,10 @@ def asked_name(path: str) -> str | None:
     return path if len(path.encode(errors="replace")) <= 255 else None
 
 
+class MediaFolderError(RuntimeError):
+    """The folder that engine and gateway share can't be used; the text says why."""
+
+
 class MediaFolder:
     """The shared folder."""
 
@@ -96,9 +102,19 @@ class MediaFolder:
         self.temp = root / "temp"
 
     def prepare(self) -> None:
-        """Make all folders, the engine's too: it fails without them."""
-        for name in (*ENGINE_FOLDERS, *OUR_FOLDERS):
-            (self.root / name).mkdir(parents=True, exist_ok=True)
+        """Make all folders, the engine's too: it fails without them.
+
+        Raises:
+            MediaFolderError: they can't be made or written.
+        """
+        for folder in (self.root, *(self.root / name for name in (*ENGINE_FOLDERS, *OUR_FOLDERS))):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise MediaFolderError(f"the media folder can't be used: {error}; check its mount and owner") from error
+        for folder in (self.root, self.inputs, self.outputs):
+            if not os.access(folder, os.W_OK):
+                raise MediaFolderError(f"{folder} must be writable by user id {os.geteuid()}")
 
     def inputs_of(self, key: str) -> Inputs:
         """Where a task's inputs lie."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
@@ -91,12 +92,18 @@ class Sandbox:
 
 def _bounded(command: Sequence[str], bounds: Bounds) -> list[str]:
     limits = [
-        f"--cpu={bounds.cpu_seconds}",
-        f"--as={bounds.memory_bytes}",
-        f"--fsize={bounds.file_bytes}",
+        f"--cpu={_allowed(bounds.cpu_seconds, resource.RLIMIT_CPU)}",
+        f"--as={_allowed(bounds.memory_bytes, resource.RLIMIT_AS)}",
+        f"--fsize={_allowed(bounds.file_bytes, resource.RLIMIT_FSIZE)}",
         "--core=0",
     ]
     return ["setpriv", "--pdeathsig", "KILL", "prlimit", *limits, *command]
+
+
+def _allowed(wanted: int, kind: int) -> int:
+    """The limit, or our own hard one where that is lower: only a privileged process could go above it."""
+    _, hard = resource.getrlimit(kind)
+    return wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
 
 
 async def _watch(process: asyncio.subprocess.Process, seconds: float) -> Completed:

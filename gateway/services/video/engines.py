@@ -12,8 +12,10 @@ from gateway.infrastructure.duix import PROBE_CODE, DuixClient, EngineFaultError
 
 log = structlog.stdlib.get_logger(__name__)
 
-# An engine whose workers died answers on: it is tried again after this long even if nobody restarted it.
+# An engine whose workers died answers on. It is tried again after this long even if nobody restarted it, and after
+# twice as long each further time, so that it does not burn through the queue.
 UNFIT_SECONDS = 60.0
+LONGEST_UNFIT_SECONDS = 600.0
 
 
 class EngineState(StrEnum):
@@ -38,6 +40,7 @@ class EngineWatch:
         self._was_down = False
         self._up_since: float | None = None
         self._unfit_until = 0.0
+        self._unfit_in_a_row = 0
         self.in_service_at = time.monotonic()
 
     async def look(self) -> EngineState:
@@ -54,7 +57,7 @@ class EngineWatch:
         """It gave no meaningful answer."""
         if error.kind is FaultKind.UNREACHABLE:
             # Whatever was wrong with its workers is gone with the process.
-            self._was_down, self._up_since, self._unfit_until = True, None, 0.0
+            self._was_down, self._up_since, self._unfit_until, self._unfit_in_a_row = True, None, 0.0, 0
             self._enter(EngineState.STARTING, error.detail)
         else:
             self._enter(EngineState.FAULTY, str(error))
@@ -65,13 +68,24 @@ class EngineWatch:
 
     def note_unfit(self, detail: str) -> None:
         """Its last task failed in a way that the next one would, too."""
-        self._unfit_until = time.monotonic() + UNFIT_SECONDS
+        seconds = min(LONGEST_UNFIT_SECONDS, UNFIT_SECONDS * 2**self._unfit_in_a_row)
+        self._unfit_in_a_row += 1
+        self._unfit_until = time.monotonic() + seconds
         self._enter(EngineState.UNFIT, detail)
 
     def note_work(self) -> None:
         """It took a task of ours or is working on one."""
         self.in_service_at = time.monotonic()
         self._enter(EngineState.READY, "")
+
+    def note_video(self) -> None:
+        """It finished a video: nothing is wrong with it."""
+        self._unfit_in_a_row = 0
+
+    def note_idle(self) -> None:
+        """There is nothing to offer it, so whether it is still busy can't be known; it gets the benefit."""
+        if self.state is EngineState.BUSY:
+            self._enter(EngineState.READY, "")
 
     def view(self) -> Mapping[str, object]:
         """What health and readiness tell of it; its address stays inside."""

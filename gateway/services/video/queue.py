@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -13,7 +14,7 @@ import structlog
 from gateway.domain.errors import GatewayError, Language, invalid_request
 from gateway.domain.task import WAITING, Task, TaskState, task_key, task_view
 from gateway.infrastructure.files import sweep_temporary
-from gateway.infrastructure.media_folder import MediaFolder
+from gateway.infrastructure.media_folder import MediaFolder, is_plain_file
 from gateway.infrastructure.tasks import TaskStore
 from gateway.services.video.engines import EngineState, EngineWatch
 from gateway.services.video.outcome import Outcomes
@@ -115,7 +116,9 @@ class VideoQueue:
         return await self._outcomes.cancel(task) or await self.store.get(task.code) or task
 
     def view(self, task: Task, language: Language) -> dict[str, object]:
-        """What ``/easy/query`` tells of a task."""
+        """What ``/easy/query`` tells of a task; a video that has expired is a failure, never a result."""
+        if task.state is TaskState.DONE and not is_plain_file(self._folder.output(task)):
+            task = replace(task, state=TaskState.FAILED, failure_code="expired")
         return task_view(task, msg=self._progress_sentence(task, language), language=language)
 
     @property

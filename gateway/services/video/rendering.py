@@ -96,6 +96,8 @@ class EngineWorker:
             await asyncio.sleep(self._settings.engine_poll_interval)
             return
         task = self._next_task()
+        if task is None:
+            self._engine.note_idle()
         claimed = await self._claim(task) if task else None
         if claimed is not None:
             await self._follow(claimed)
@@ -271,6 +273,7 @@ class EngineWorker:
         if is_plain_file(self._folder.engine_result(task.engine_code)):
             await asyncio.to_thread(self._folder.adopt_result, task.engine_code, task)
         await self._outcomes.finish(task, video)
+        self._engine.note_video()
         await asyncio.to_thread(self._folder.drop_attempt, task.engine_code)
         return True
 

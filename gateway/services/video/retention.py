@@ -87,9 +87,10 @@ class Retention:
             for path in self._folder.temp.iterdir()
             if _engine_code(path.name) not in live_codes and _is_old(path, now, self._settings.results_max_age)
         ]
-        for path in [*orphans, *leftovers]:
-            _remove(path)
-        return len(orphans) + len(leftovers)
+        kept = [path for path in [*orphans, *leftovers] if not _remove(path)]
+        if kept:
+            log.warning("the engine's leftovers can't be deleted", count=len(kept), example=str(kept[0]))
+        return len(orphans) + len(leftovers) - len(kept)
 
 
 def _is_old(path: Path, now: float, seconds: float) -> bool:
@@ -105,9 +106,10 @@ def _engine_code(name: str) -> str:
     return name
 
 
-def _remove(path: Path) -> None:
+def _remove(path: Path) -> bool:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
         with suppress(OSError):
             path.unlink(missing_ok=True)
+    return not path.exists()

@@ -62,7 +62,7 @@ class TaskData(BaseModel):
     error: str = Field(description="Stable code of the failure; empty otherwise.")
 
     @classmethod
-    def of(cls, task: Task, *, msg: str) -> TaskData:
+    def of(cls, task: Task, *, result: str, msg: str) -> TaskData:
         """What is told of a task."""
         return cls(
             code=task.code,
@@ -73,7 +73,7 @@ class TaskData(BaseModel):
             finished_at=task.finished_at,
             attempt=task.attempt,
             audio_seconds=task.audio_seconds,
-            result=f"/{task.result_name}" if task.state is TaskState.DONE else "",
+            result=result,
             msg=msg,
             error=task.failure_code,
         )

@@ -14,6 +14,7 @@ import requests
 from tests.support.video import (
     Client,
     VideoBench,
+    duix,
     facts,
     ffmpeg,
     make_clip,
@@ -130,6 +131,7 @@ def test_a_repeated_submit_is_the_same_task(bench: VideoBench, clip: Path, speec
     assert bench.renders(code) == 1
 
 
+@pytest.mark.slow
 def test_an_upload_replaced_while_its_task_waits_changes_nothing(bench: VideoBench, clip: Path, tmp_path: Path) -> None:
     client = bench.client
     long = make_speech(tmp_path / "audio_long.wav", seconds=3)
@@ -177,7 +179,7 @@ def test_inputs_are_made_right_and_uploads_stay_as_they_were(bench: VideoBench, 
     assert (bench.media / "song.m4a").read_bytes() == song.read_bytes()
 
 
-@pytest.mark.parametrize("code", ["a;touch x", "任务 1", "x" * 150, "$(id)", "..", "it's"])
+@pytest.mark.parametrize("code", ["a;touch $(id)", "任务 1", "x" * 150, ".."])
 def test_odd_codes_work(bench: VideoBench, clip: Path, speech: Path, tmp_path: Path, code: str) -> None:
     client = bench.client
     client.submit(client.upload("audio", speech), client.upload("video", clip), code)
@@ -247,11 +249,10 @@ def test_metrics_health_and_documents(bench: VideoBench, finished: str) -> None:
     assert finished
 
 
+@pytest.mark.slow
 def test_a_queue_of_one_engine_is_worked_off_by_two_when_there_are_two(
     tmp_path: Path, clip: Path, speech: Path
 ) -> None:
-    from tests.support.video import duix  # noqa: PLC0415 - only here
-
     media = tmp_path / "media"
     second = duix(tmp_path / "second", media, "--pace", "0.5")
     with video_bench(tmp_path, "--pace", "0.5", start_engine=False, media_dir=media) as first:
@@ -315,6 +316,7 @@ def test_the_list_of_files_is_for_administrators(locked: VideoBench, bench: Vide
     assert requests.get(bench.client.url + "/files", timeout=10).status_code == 403
 
 
+@pytest.mark.slow
 def test_turned_video_is_rendered_upright(bench: VideoBench, clip: Path, speech: Path, tmp_path: Path) -> None:
     ffmpeg("-i", clip, "-c", "copy", "-metadata:s:v:0", "rotate=90", tmp_path / "turned.mp4")
     client = bench.client

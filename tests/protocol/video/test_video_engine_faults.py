@@ -12,6 +12,8 @@ import requests
 
 from tests.support.video import VideoBench, require_good_video, start_again, video_bench
 
+ONCE = ("forget", "dead-workers", "stall")
+
 
 def submitted(bench: VideoBench, clip: Path, speech: Path) -> str:
     client = bench.client
@@ -32,10 +34,10 @@ def engine_state(bench: VideoBench) -> str:
 @pytest.mark.parametrize(
     ("fault", "state"),
     [
-        ("busy", "busy"),
-        ("http-500", "faulty"),
+        pytest.param("busy", "busy", marks=pytest.mark.slow),
+        pytest.param("http-500", "faulty", marks=pytest.mark.slow),
         ("html", "faulty"),
-        ("hang-up", "starting"),
+        pytest.param("hang-up", "starting", marks=pytest.mark.slow),
         pytest.param("silent", "faulty", marks=pytest.mark.slow),
     ],
 )
@@ -50,6 +52,7 @@ def test_an_engine_that_never_takes_the_task(tmp_path: Path, clip: Path, speech:
         assert (failed["status"], failed["error"]) == (3, "engine_unavailable")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["busy", "http-500", "html", "hang-up"])
 def test_the_queue_outlives_a_bad_spell(tmp_path: Path, clip: Path, speech: Path, fault: str) -> None:
     with video_bench(tmp_path, "--fault", fault) as bench:
@@ -62,7 +65,7 @@ def test_the_queue_outlives_a_bad_spell(tmp_path: Path, clip: Path, speech: Path
         assert bench.renders(code) == 1
 
 
-@pytest.mark.parametrize("fault", ["forget", "dead-workers", "broken-result", "stall"])
+@pytest.mark.parametrize("fault", ["broken-result", *(pytest.param(fault, marks=pytest.mark.slow) for fault in ONCE)])
 def test_what_goes_wrong_once_is_tried_again(tmp_path: Path, clip: Path, speech: Path, fault: str) -> None:
     settings = {"stall_timeout": 1.5, "stall_seconds_per_second": 0}
     with video_bench(tmp_path, "--fault", fault, "--fault-tasks", "1", **settings) as bench:
@@ -79,6 +82,7 @@ def test_what_goes_wrong_once_is_tried_again(tmp_path: Path, clip: Path, speech:
         require_good_video(tmp_path / "out.mp4", seconds=1.4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fault", "error"), [("forget", "engine_lost"), ("broken-result", "result_invalid")])
 def test_what_goes_wrong_twice_fails_with_its_reason(
     tmp_path: Path, clip: Path, speech: Path, fault: str, error: str
@@ -93,6 +97,7 @@ def test_what_goes_wrong_twice_fails_with_its_reason(
         assert not list((bench.media / "temp").glob("*-r.mp4"))
 
 
+@pytest.mark.slow
 def test_an_engine_that_dies_in_the_middle(tmp_path: Path, clip: Path, speech: Path) -> None:
     with video_bench(tmp_path, "--fault", "die") as bench:
         code = submitted(bench, clip, speech)
@@ -104,12 +109,14 @@ def test_an_engine_that_dies_in_the_middle(tmp_path: Path, clip: Path, speech: P
         assert bench.renders(code) == 2
 
 
+@pytest.mark.slow
 def test_an_engine_that_stays_away_gives_its_task_up(tmp_path: Path, clip: Path, speech: Path) -> None:
     with video_bench(tmp_path, "--fault", "die", engine_lost_timeout=1, engine_patience=2) as bench:
         failed = bench.client.outcome(submitted(bench, clip, speech))
         assert (failed["status"], failed["error"]) == (3, "engine_unavailable")
 
 
+@pytest.mark.slow
 def test_a_video_finished_while_nobody_looked_is_found(tmp_path: Path, clip: Path, speech: Path) -> None:
     with video_bench(tmp_path, "--pace", "1") as bench:
         code = submitted(bench, clip, speech)
@@ -124,6 +131,7 @@ def test_a_video_finished_while_nobody_looked_is_found(tmp_path: Path, clip: Pat
         assert bench.renders(code) == 1
 
 
+@pytest.mark.slow
 def test_tasks_of_others_are_waited_for_and_left_alone(tmp_path: Path, clip: Path, speech: Path) -> None:
     with video_bench(tmp_path, "--pace", "1.5") as bench:
         paths = {name: f"/code/data/{path.name}" for name, path in (("audio_url", speech), ("video_url", clip))}
@@ -139,6 +147,7 @@ def test_tasks_of_others_are_waited_for_and_left_alone(tmp_path: Path, clip: Pat
         assert bench.client.download("/foreign-r.mp4", tmp_path / "x").status_code == 200
 
 
+@pytest.mark.slow
 def test_an_engine_gets_time_to_warm_up(tmp_path: Path, clip: Path, speech: Path) -> None:
     with video_bench(tmp_path, "--warm-up", "1.5", start_engine=False, engine_warm_up=2) as bench:
         code = submitted(bench, clip, speech)
@@ -149,6 +158,7 @@ def test_an_engine_gets_time_to_warm_up(tmp_path: Path, clip: Path, speech: Path
         assert bench.renders(code) == 1
 
 
+@pytest.mark.slow
 def test_while_the_engine_starts_calls_are_told_to_come_back(tmp_path: Path) -> None:
     with video_bench(tmp_path, start_engine=False) as bench:
         answer = requests.post(bench.client.url + "/easy/other", json={}, timeout=10)
@@ -175,6 +185,7 @@ def test_cancelling(tmp_path: Path, clip: Path, speech: Path) -> None:
         wait_for(lambda: list((bench.media / "inputs").iterdir()) == [])
 
 
+@pytest.mark.slow
 def test_a_full_queue_says_come_back(tmp_path: Path, clip: Path, speech: Path) -> None:
     with video_bench(tmp_path, start_engine=False, queue_size=2) as bench:
         client = bench.client
@@ -191,6 +202,7 @@ def test_a_full_queue_says_come_back(tmp_path: Path, clip: Path, speech: Path) -
         assert client.outcome("one-too-many")["status"] == 2
 
 
+@pytest.mark.slow
 def test_further_fields_reach_the_engine(tmp_path: Path, clip: Path, speech: Path) -> None:
     with video_bench(tmp_path) as bench:
         client = bench.client
@@ -201,6 +213,17 @@ def test_further_fields_reach_the_engine(tmp_path: Path, clip: Path, speech: Pat
         assert told["audio_url"] == f"/code/data/inputs/{code}/audio.wav"
 
 
+@pytest.mark.slow
+def test_an_expired_video_is_never_called_finished(tmp_path: Path, clip: Path, speech: Path) -> None:
+    with video_bench(tmp_path) as bench:
+        code = submitted(bench, clip, speech)
+        assert bench.client.outcome(code)["status"] == 2
+        (bench.media / "outputs" / f"{code}-r.mp4").unlink()
+        data = bench.client.query(code)["data"]
+        assert (data["status"], data["result"], data["error"]) == (3, "", "expired")
+
+
+@pytest.mark.slow
 def test_what_has_expired_goes_and_what_is_in_use_stays(tmp_path: Path, clip: Path, speech: Path) -> None:
     small = {"results_max_bytes": 2**20, "uploads_max_bytes": 2**20, "retention_interval": 0.2}
     with video_bench(tmp_path, start_engine=False, **small) as bench:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gateway.infrastructure import media
@@ -67,6 +68,13 @@ async def test_any_audio_becomes_16_khz_mono(tmp_path: Path, sandbox: Sandbox, n
     assert (stream["codec_name"], stream["sample_rate"], stream["channels"]) == ("pcm_s16le", "16000", 1)
     assert abs(seconds - 1.0) < 0.1
     assert abs(seconds - float(stream["duration"])) < 0.001
+
+
+async def test_stereo_of_opposite_phases_stays_audible(tmp_path: Path, sandbox: Sandbox) -> None:
+    ffmpeg("-f", "lavfi", "-i", "aevalsrc=0.5*sin(440*2*PI*t)|-0.5*sin(440*2*PI*t):d=1", tmp_path / "a.wav")
+    await media.to_engine_audio(sandbox, tmp_path / "a.wav", tmp_path / "o.wav", max_seconds=60, limit_seconds=60)
+    samples = np.frombuffer((tmp_path / "o.wav").read_bytes()[44:], dtype="<i2")
+    assert np.abs(samples).max() > 10_000
 
 
 async def test_a_header_without_sound_has_no_length(tmp_path: Path, sandbox: Sandbox) -> None:

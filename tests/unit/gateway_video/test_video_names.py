@@ -31,6 +31,7 @@ def test_harmless_names_stay(name: str) -> None:
         ("-rf.mp4", "rf.mp4"),
         ("a$(reboot)b;c|d`e`.wav", "a_(reboot)b_c_d_e_.wav"),
         ("a\nb\0c.mp4", "a_b_c.mp4"),
+        ("5f0c-r.mp4", "5f0c-r_.mp4"),
         ("..", "f"),
         ("", "f"),
         ("temp", "f"),
