@@ -6,7 +6,9 @@ from typing import Dict, FrozenSet, Iterator, Sequence, Set, Tuple
 
 from .catalogue import Pattern
 
-SHORTEST, LONGEST = 5, 24  # bytes of a literal shared by several patterns
+SHORTEST, LONGEST = 5, 36  # bytes of a literal shared by several patterns
+SHORTEST_CHINESE = 18  # bytes: six characters, so that it is no everyday word
+_EVERYDAY = b"abcdefghijklmnopqrstuvwxyz "  # a piece of nothing else is a word that healthy lines have too
 
 
 def choose_anchors(patterns: Sequence[Pattern]) -> Dict[bytes, Tuple[int, ...]]:
@@ -27,7 +29,7 @@ def choose_anchors(patterns: Sequence[Pattern]) -> Dict[bytes, Tuple[int, ...]]:
 
 def _search_cost(anchor: bytes) -> float:
     """Seconds per GB of ``bytes.find``, fitted to CPython 3.11: a fixed part and one falling with the length."""
-    return 0.08 + 1.8 / len(anchor)
+    return 0.1 + 1.8 / len(anchor)
 
 
 def _shared_literals(patterns: Sequence[Pattern]) -> Dict[bytes, FrozenSet[int]]:
@@ -47,8 +49,8 @@ def _shared_literals(patterns: Sequence[Pattern]) -> Dict[bytes, FrozenSet[int]]
 
 def _literals(part: bytes) -> Iterator[bytes]:
     yield part
-    if not part.isascii():
-        return  # pieces of a multi-byte text are either cut characters or everyday words
     for size in range(SHORTEST, min(len(part), LONGEST) + 1):
         for start in range(len(part) - size + 1):
-            yield part[start : start + size]
+            piece = part[start : start + size]
+            if piece.strip(_EVERYDAY) and (piece.isascii() or size >= SHORTEST_CHINESE):
+                yield piece

@@ -38,11 +38,8 @@ class Pattern:
 
     @classmethod
     def parse(cls, source: str) -> Pattern:
-        """Split ``source`` at ``*``. Raises CatalogueError when no literal text is left."""
-        parts = tuple(part for part in source.encode("utf-8").split(WILDCARD) if part)
-        if not parts:
-            raise CatalogueError("a pattern needs some literal text, not only '*'")
-        return cls(parts)
+        """Split ``source``, which holds some literal text, at ``*``."""
+        return cls(tuple(part for part in source.encode("utf-8").split(WILDCARD) if part))
 
     def find(self, line: bytes, start: int = 0, end: int = -1) -> int:
         """Position of the match in ``line[start:end]``, or -1. Linear: every piece is searched once, left to right."""
@@ -112,13 +109,29 @@ def parse(data: Any, remedy_kinds: Iterable[str]) -> Catalogue:
     return Catalogue(errors=errors, benign=_patterns(root, "benign", "catalogue"))
 
 
-_FIELDS = ("id", "engine", "severity", "sources", "patterns", "unless", "title", "cause", "advice", "remedies",
-           "verify", "cost", "symptom", "leads_to", "reference")
+_FIELDS = (
+    "id",
+    "engine",
+    "severity",
+    "sources",
+    "patterns",
+    "unless",
+    "title",
+    "cause",
+    "advice",
+    "remedies",
+    "verify",
+    "cost",
+    "symptom",
+    "leads_to",
+    "reference",
+)
 
 
 def _error(data: Any, number: int, kinds: FrozenSet[str]) -> KnownError:
-    entry = _mapping(data, f"errors[{number}]", allowed=_FIELDS)
-    where = f"error {entry.get('id', number)!r}"
+    name = data.get("id", number) if isinstance(data, dict) else number
+    where = f"error {name!r}"
+    entry = _mapping(data, where, allowed=_FIELDS)
     patterns = _patterns(entry, "patterns", where)
     if not patterns:
         raise CatalogueError(f"{where}: patterns must not be empty")
@@ -169,7 +182,10 @@ def _remedy(data: Any, where: str, kinds: FrozenSet[str]) -> Remedy:
 
 
 def _patterns(entry: Mapping[str, Any], key: str, where: str) -> Tuple[Pattern, ...]:
-    return tuple(Pattern.parse(source) for source in _strings(entry, key, where))
+    sources = _strings(entry, key, where)
+    if any(not source.replace("*", "") for source in sources):
+        raise CatalogueError(f"{where}: {key} need some literal text, not only '*'")
+    return tuple(Pattern.parse(source) for source in sources)
 
 
 def _text(entry: Mapping[str, Any], key: str, where: str) -> Text:

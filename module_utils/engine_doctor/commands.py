@@ -79,4 +79,3 @@ class Commands:
         finally:
             watchdog.cancel()
         return Completed(process.returncode, b"", last[-1000:])
-

@@ -33,6 +33,7 @@ class Container:
     error: str
     health: str
     restart_count: int
+    restart_policy: str
     created_at: str
     started_at: str
     finished_at: str
@@ -81,6 +82,7 @@ def parse_inspect(document: Mapping[str, Any]) -> Container:
         error=str(state.get("Error") or ""),
         health=str(_section(state, "Health").get("Status") or ""),
         restart_count=int(document.get("RestartCount") or 0),
+        restart_policy=str(_section(host, "RestartPolicy").get("Name") or "no"),
         created_at=str(document.get("Created", "")),
         started_at=str(state.get("StartedAt") or ""),
         finished_at=str(state.get("FinishedAt") or ""),

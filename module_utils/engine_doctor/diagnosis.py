@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import List, Optional, Sequence, Tuple
+from typing import List, Optional, Tuple
 
 from .catalogue import Catalogue, KnownError
 from .causes import Match, fold
 from .containers import Container
-from .docker_cli import Docker, DockerError
+from .docker_cli import Docker
 from .host_probes import HostProbes, container_state, missing_container
 from .log_matcher import LogMatcher, match_text
 from .memory import Memory
-from .settings import Settings, Target
+from .settings import Settings
 from .times import earlier_by, latest
 
 HOST = "host"
@@ -78,7 +78,7 @@ class Examiner:
         """Look at everything once. Raises DockerError when docker answers first and fails later."""
         trouble = self._docker.trouble()
         patients = () if trouble else self._patients()
-        findings = self._host_findings(trouble, patients)
+        findings = self._host_findings(trouble)
         for patient in patients:
             findings.extend(Finding(patient.name, match) for match in self.examine(patient))
         return Diagnosis(patients, tuple(findings), trouble)
@@ -95,7 +95,9 @@ class Examiner:
         if container is None:
             return self._match(patient.engine, "state", missing_container())
         matches = self._log_matches(patient) if container.started else []
-        matches += self._match(patient.engine, "state", container_state(container, self._loops(container)))
+        state = container_state(container, loops=self._loops(container))
+        ports = self._probes.port_conflicts(self._docker, container)
+        matches += self._match(patient.engine, "state", f"{state}\n{ports}")
         if container.running and container.wants_gpu:
             matches += self._match(patient.engine, "gpu", self._probes.gpu_inside(self._docker, container))
         return fold(matches)
@@ -120,10 +122,9 @@ class Examiner:
         errors = self._catalogue.select(engine, source)
         return match_text(text.encode(), errors, self._catalogue.benign) if errors else []
 
-    def _host_findings(self, trouble: str, patients: Sequence[Patient]) -> List[Finding]:
-        containers = [patient.container for patient in patients if patient.container]
+    def _host_findings(self, trouble: str) -> List[Finding]:
         state = self._match("host", "state", self._probes.docker_state(trouble))
-        host = self._match("host", "host", self._probes.host(self._settings, containers))
+        host = self._match("host", "host", self._probes.host(self._settings))
         kernel = self._match("host", "kernel", self._probes.kernel_log()) if self._settings.gpu else []
         return [Finding(HOST, match) for match in fold([*state, *host, *kernel])]
 
@@ -140,6 +141,3 @@ class Examiner:
             return True
         young = container.started_at > earlier_by(self._probes.now(), 60)
         return container.restart_count > 0 and young
-
-
-__all__ = ["HOST", "Diagnosis", "DockerError", "Examiner", "Finding", "Patient", "Target", "engine_of"]

@@ -7,7 +7,7 @@ import json
 import posixpath
 import tarfile
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, List, Optional, Sequence
 
 from .commands import Commands, Completed
 from .containers import Container, parse_inspect
@@ -100,10 +100,13 @@ class Docker:
         """Any further docker command, ``argv`` without ``docker``."""
         return self._run(["docker", *argv], timeout=timeout)
 
-    def info(self) -> Dict[str, Any]:
-        """``docker info`` as a mapping."""
-        document = json.loads(self._run(["docker", "info", "--format", "{{json .}}"]).stdout)
-        return document if isinstance(document, dict) else {}
+    def json(self, argv: Sequence[str]) -> Any:
+        """A docker command whose output is JSON, parsed."""
+        return json.loads(self._run(["docker", *argv]).stdout)
+
+    def runtimes(self) -> List[str]:
+        """Names of the container runtimes that the daemon knows."""
+        return sorted(self.json(["info", "--format", "{{json .Runtimes}}"]) or {})
 
     def _run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0) -> Completed:
         done = self.commands.run(argv, stdin=stdin, timeout=timeout)

@@ -41,7 +41,7 @@ class Doctor:
         self._memory = Memory(self._folder / MEMORY_FILE)
         self._probes = HostProbes(commands)
         docker = Docker(commands)
-        self._tools = Tools(docker, settings)
+        self._tools = Tools(docker, self._probes, settings)
         self._examiner = Examiner(docker, self._probes, catalogue, settings, self._memory)
 
     def visit(self, *, check_mode: bool) -> Visit:
@@ -79,7 +79,8 @@ class Doctor:
         else:
             patient = next(p for p in diagnosis.patients if p.name == treatment.where)
             cured = frozenset(decision.finding.error.id for decision in planned)
-            verified = verify(self._examiner, patient, cured, self._settings.verify_timeout)
+            request = any(decision.finding.error.verify == "request" for decision in planned)
+            verified = verify(self._examiner, patient, cured, self._settings.verify_timeout, request=request)
         if verified is not None:
             self._memory.settle(treatment.where, verified)
         outcome = FAILED if treated.trouble else APPLIED

@@ -6,14 +6,19 @@ import re
 import shutil
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Iterable, List, Sequence, Set
+from typing import Iterator, List, Optional, Set, Tuple
 
 from .commands import Commands
 from .containers import Container
 from .docker_cli import Docker
 from .settings import Settings
 
+PROC = Path("/proc")
 NVIDIA_SMI = ("nvidia-smi", "--query-gpu=index,name,driver_version,compute_cap", "--format=csv,noheader")
+XID_LINES = 200  # newest kernel lines that are looked at
+_TCP_LISTEN = "0A"
+_SOCKET = re.compile(r"^\s*\d+:\s+[0-9A-F]+:([0-9A-F]{4})\s+\S+\s+([0-9A-F]{2})(?:\s+\S+){5}\s+(\d+)")
+_KEEPS_RUNNING = ("always", "unless-stopped")
 
 
 def missing_container() -> str:
@@ -21,18 +26,20 @@ def missing_container() -> str:
     return "container present=false"
 
 
-def container_state(container: Container, loops: bool) -> str:
+def container_state(container: Container, *, loops: bool) -> str:
     """What Docker knows about a container, one line for each kind of trouble."""
-    lines = [f"container present=true status={container.status} exit_code={container.exit_code}"]
-    if container.status in ("exited", "dead"):
-        lines.append(f"container stopped exit_code={container.exit_code}")
+    lines = []
+    if container.status in ("exited", "dead") and container.restart_policy in _KEEPS_RUNNING:
+        lines.append(f"container stopped by hand, exit code {container.exit_code}")
+    elif container.status in ("exited", "dead"):
+        lines.append(f"container ended, exit code {container.exit_code}")
     if container.status == "created":
         lines.append("container never started")
     if container.status == "paused":
         lines.append("container paused")
     if loops:
         lines.append(f"container restart loop, exit code {container.exit_code}, {container.restart_count} restarts")
-    if container.oom_killed and not container.running:
+    if container.oom_killed and not (container.running and not loops):
         lines.append("container oom_killed=true")
     if container.health == "unhealthy":
         lines.append("container health=unhealthy")
@@ -53,72 +60,103 @@ class HostProbes:
 
     def docker_state(self, trouble: str) -> str:
         """Whether Docker can be used."""
-        return f"docker {trouble}" if trouble else "docker ok"
+        if trouble == "missing":
+            return "docker missing"
+        return f"docker trouble: {trouble}" if trouble else ""
 
-    def host(self, settings: Settings, containers: Sequence[Container]) -> str:
-        """Disk, ports and, on a GPU host, what the driver says."""
-        lines = list(self._disks(settings))
-        lines += self._ports(containers)
+    def host(self, settings: Settings) -> str:
+        """Disk, what Docker's daemon complained about lately and, on a GPU host, what the driver says."""
+        lines = [*_disks(settings), self._docker_journal()]
         if settings.gpu:
-            lines.append(self._gpu())
+            lines.append(self._driver())
         return "\n".join(lines)
 
     def kernel_log(self) -> str:
-        """The kernel's NVIDIA messages since boot, newest last."""
-        journal = ["journalctl", "--dmesg", "--no-pager", "--output=short-iso", "--grep=NVRM"]
+        """The kernel's newest NVIDIA messages since boot."""
+        journal = ["journalctl", "--dmesg", "--boot", "--no-pager", "--output=short-iso", "--grep=NVRM"]
         done = self._commands.run(journal, timeout=30)
         if not done.ok:
             done = self._commands.run(["dmesg"], timeout=30)
-        return "\n".join(line for line in done.text.splitlines() if "NVRM" in line)
+        return "\n".join([line for line in done.text.splitlines() if "NVRM" in line][-XID_LINES:])
 
     def gpu_inside(self, docker: Docker, container: Container) -> str:
-        """What ``nvidia-smi`` says inside a container."""
+        """What ``nvidia-smi`` says inside a container; nothing where the image has none."""
         done = docker.execute(container.name, ["nvidia-smi", "-L"], timeout=30)
         if done.returncode in (124, 126, 127):
-            return ""  # no nvidia-smi in the image, or no answer: says nothing about the GPU
-        return done.text + "\n" + done.stderr.decode("utf-8", "replace")
+            return ""
+        return f"{done.text}\n{done.stderr.decode('utf-8', 'replace')}"
 
-    def _gpu(self) -> str:
+    def compute_capability(self) -> Optional[Tuple[int, ...]]:
+        """The lowest compute capability of the host's GPUs, or None without a working driver."""
+        done = self._commands.run(NVIDIA_SMI, timeout=30)
+        found = [line.rsplit(",", 1)[-1].strip() for line in done.text.splitlines()] if done.ok else []
+        versions = [tuple(int(part) for part in text.split(".")) for text in found if re.fullmatch(r"\d+\.\d+", text)]
+        return min(versions, default=None)
+
+    def port_conflicts(self, docker: Docker, container: Container) -> str:
+        """Ports of a container that does not run while somebody else listens on them."""
+        if container.running or container.status == "restarting":
+            return ""
+        listening = self.listening()
+        taken = [port for port in container.host_ports if port in listening]
+        lines = []
+        for port in taken:
+            holders = [name for name in docker.names(f"publish={port}", "status=running") if name != container.name]
+            holder = f"container {holders[0]}" if holders else self.holder(port)
+            lines.append(f"port {port} is held by {holder}")
+        return "\n".join(lines)
+
+    def listening(self) -> Set[int]:
+        """TCP ports that somebody listens on."""
+        return {port for port, _ in _listening_sockets(PROC / "net")}
+
+    def holder(self, port: int) -> str:
+        """The program that listens on a port, for a sentence."""
+        inodes = {f"socket:[{inode}]" for number, inode in _listening_sockets(PROC / "net") if number == port}
+        for link in PROC.glob("[0-9]*/fd/*"):
+            try:
+                if str(link.readlink()) in inodes:
+                    process = link.parent.parent
+                    return f"the program {(process / 'comm').read_text().strip()} (process {process.name})"
+            except OSError:
+                continue
+        return "another program"
+
+    def _docker_journal(self) -> str:
+        """The daemon's complaints of the last hour; nothing where systemd does not run it."""
+        argv = ["journalctl", "--unit=docker", "--since=-1h", "--no-pager", "--output=cat", "--lines=500"]
+        done = self._commands.run(argv, timeout=30)
+        return done.text if done.ok else ""
+
+    def _driver(self) -> str:
         if not self._commands.find("nvidia-smi"):
             return "nvidia-smi missing"
         done = self._commands.run(NVIDIA_SMI, timeout=30)
-        said = done.text + "\n" + done.stderr.decode("utf-8", "replace")
+        said = f"{done.text}\n{done.stderr.decode('utf-8', 'replace')}"
         return said if done.ok else f"nvidia-smi failed\n{said}"
 
-    def _disks(self, settings: Settings) -> Iterable[str]:
-        seen: Set[int] = set()
-        for path in settings.disk_paths:
-            try:
-                device, usage = Path(path).stat().st_dev, shutil.disk_usage(path)
-            except OSError:
-                continue
-            if device in seen:
-                continue
+
+def _disks(settings: Settings) -> Iterator[str]:
+    seen: Set[int] = set()
+    for path in settings.disk_paths:
+        try:
+            device, usage = Path(path).stat().st_dev, shutil.disk_usage(path)
+        except OSError:
+            continue
+        if device not in seen:
             seen.add(device)
             low = usage.free < min(settings.disk_minimum, usage.total // 20)
             yield f"disk low={str(low).lower()} path={path} free={usage.free >> 20} MiB of {usage.total >> 20} MiB"
 
-    def _ports(self, containers: Sequence[Container]) -> Iterable[str]:
-        """Ports of containers that do not run while somebody else listens on them."""
-        listening = listening_ports(Path("/proc/net"))
-        for container in containers:
-            for port in container.host_ports:
-                if not container.running and container.status != "restarting" and port in listening:
-                    yield f"port {port} of {container.name} is held by somebody else"
 
-
-_TCP_LISTEN = "0A"
-_LOCAL_PORT = re.compile(r"^\s*\d+:\s+[0-9A-F]+:([0-9A-F]{4})\s+\S+\s+([0-9A-F]{2})\s")
-
-
-def listening_ports(folder: Path) -> List[int]:
-    """TCP ports that somebody listens on, from the kernel's tables ``tcp`` and ``tcp6``."""
-    ports: Set[int] = set()
+def _listening_sockets(folder: Path) -> List[Tuple[int, str]]:
+    """(port, inode) of listening sockets, from the kernel's tables ``tcp`` and ``tcp6``."""
+    found = []
     for name in ("tcp", "tcp6"):
         try:
             lines = (folder / name).read_text("ascii", "replace").splitlines()
         except OSError:
             continue
-        matches = (_LOCAL_PORT.match(line) for line in lines)
-        ports.update(int(m.group(1), 16) for m in matches if m and m.group(2) == _TCP_LISTEN)
-    return sorted(ports)
+        matches = (_SOCKET.match(line) for line in lines)
+        found += [(int(m.group(1), 16), m.group(3)) for m in matches if m and m.group(2) == _TCP_LISTEN]
+    return found

@@ -10,18 +10,22 @@ import difflib
 import hashlib
 import posixpath
 import tarfile
-import tempfile
-import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from .containers import Container
-from .docker_cli import Docker, pack
+from .docker_cli import Docker, DockerError, pack
+from .host_probes import HostProbes
+from .model_cache import model_folders
+from .packages import install_package
+from .recreation import Changes
 from .settings import Settings
+from .volumes import remove_paths
 
 RESTART, RECREATE, NOTHING = "restart", "recreate", ""
-PIP_TIMEOUT = 900.0  # seconds
+OUR_PROJECTS = ("twinport-voice", "twinport-video")
+UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
 class RemedyError(Exception):
@@ -38,21 +42,23 @@ class Diff:
 
     def unified(self) -> str:
         """The change in unified form."""
-        lines = difflib.unified_diff(
-            self.before.splitlines(True), self.after.splitlines(True), f"{self.path} (now)", f"{self.path} (cured)"
-        )
-        return "".join(lines)
+        before, after = self.before.splitlines(keepends=True), self.after.splitlines(keepends=True)
+        return "".join(difflib.unified_diff(before, after, f"{self.path} (now)", f"{self.path} (cured)"))
 
 
 @dataclass(frozen=True)
 class Action:
-    """One thing to do. ``apply`` raises DockerError, RemedyError or OSError where it fails."""
+    """One thing to do. ``apply`` raises DockerError, RemedyError or OSError where it fails.
+
+    ``afterwards`` says what the container needs then; ``changes`` what a recreation is to change.
+    """
 
     where: str
     summary: str
     apply: Callable[[], None]
     afterwards: str = NOTHING
     diff: Optional[Diff] = None
+    changes: Changes = field(default_factory=Changes)
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,7 @@ class Tools:
     """What remedies work with."""
 
     docker: Docker
+    probes: HostProbes
     settings: Settings
 
 
@@ -74,7 +81,7 @@ def replace_file(tools: Tools, container: Container, parameters: Mapping[str, An
     new = tools.settings.files[name]
     old = tools.docker.read_file(container.name, path)
     if old is None:
-        raise RemedyError(f"{container.name} has no file {path}; it is no container that this cure is for")
+        raise RemedyError(f"{container.name} has no file {path}; this cure is for another kind of container")
     if old == new:
         return []
 
@@ -92,36 +99,100 @@ def replace_file(tools: Tools, container: Container, parameters: Mapping[str, An
 
 def create_directories(tools: Tools, container: Container, parameters: Mapping[str, Any]) -> List[Action]:
     """Create folders (``paths``) in a container or its volumes."""
-    missing = [path for path in parameters["paths"] if not tools.docker.is_directory(container, path)]
 
     def create(path: str) -> Callable[[], None]:
         member = tarfile.TarInfo(posixpath.basename(path))
         member.type, member.mode = tarfile.DIRTYPE, 0o755
         return lambda: tools.docker.copy_in(container.name, posixpath.dirname(path), pack([(member, b"")]))
 
+    missing = [path for path in parameters["paths"] if not tools.docker.is_directory(container, path)]
     return [Action(container.name, f"create {path} in {container.name}", create(path)) for path in missing]
 
 
 def install_requirement(tools: Tools, container: Container, parameters: Mapping[str, Any]) -> List[Action]:
-    """Install a Python requirement (``requirement``) in the container with its own pip."""
-    requirement = str(parameters["requirement"])
-    summary = f"install {requirement} in {container.name}"
-    return [Action(container.name, summary, lambda: _pip_install(tools, container, parameters), RESTART)]
+    """Install a Python requirement (``requirement``, ``no_deps``) for the container's own Python."""
+    requirement, no_deps = str(parameters["requirement"]), bool(parameters.get("no_deps"))
+
+    def apply() -> None:
+        install_package(tools.docker, container.name, requirement, tools.settings.pip, no_deps=no_deps)
+
+    return [Action(container.name, f"install {requirement} in {container.name}", apply, RESTART)]
+
+
+def drop_model_cache(tools: Tools, container: Container, parameters: Mapping[str, Any]) -> List[Action]:
+    """Remove the cache folder of the one model that the container runs; it is downloaded again at the next start."""
+    return _removal(tools, container, model_folders(container))
+
+
+def drop_model_plans(tools: Tools, container: Container, parameters: Mapping[str, Any]) -> List[Action]:
+    """Remove files derived from the model for another GPU (``pattern``); the engine makes them anew."""
+    pattern = str(parameters["pattern"])
+    return _removal(tools, container, tuple(f"{folder}/{pattern}" for folder in model_folders(container)))
 
 
 def restart(tools: Tools, container: Container, parameters: Mapping[str, Any]) -> List[Action]:
-    """Nothing but the restart that follows every cure of a running program."""
+    """Start the container anew."""
     return [Action(container.name, "", _nothing, RESTART)]
 
 
 def recreate(tools: Tools, container: Container, parameters: Mapping[str, Any]) -> List[Action]:
-    """Make the container anew with the same settings."""
-    return [Action(container.name, "", _nothing, RECREATE)]
+    """Make the container anew: as it was, or with another ``shm_size`` or ``image``.
+
+    ``compute_capability``: only on GPUs of at least this one, such as ``12.0``.
+    """
+    needed = str(parameters.get("compute_capability", ""))
+    if needed:
+        present = tools.probes.compute_capability()
+        if present is None or present < _version(needed):
+            raise RemedyError(f"the cure is for GPUs of compute capability {needed} or higher, which this host lacks")
+    image = str(parameters.get("image", ""))
+    host: Dict[str, Any] = {}
+    if "shm_size" in parameters:
+        host["ShmSize"] = parse_size(str(parameters["shm_size"]))
+    if (host or image) and image in ("", container.image) and host.get("ShmSize", 0) <= container.shm_size:
+        raise RemedyError(f"{container.name} already has this setting")
+    return [Action(container.name, "", _nothing, RECREATE, changes=Changes(image=image, host=host))]
+
+
+def nvidia_runtime(tools: Tools, container: Container, parameters: Mapping[str, Any]) -> List[Action]:
+    """Tell Docker about NVIDIA's runtime and restart Docker."""
+    commands = tools.docker.commands
+    if not commands.find("nvidia-ctk"):
+        raise RemedyError("NVIDIA's container toolkit is not installed; run playbooks/host.yml")
+    if "nvidia" in tools.docker.runtimes():
+        return [Action(container.name, "", _nothing, RESTART)]
+
+    def apply() -> None:
+        for argv in (["nvidia-ctk", "runtime", "configure", "--runtime=docker"], ["systemctl", "restart", "docker"]):
+            done = commands.run(argv, timeout=300)
+            if not done.ok:
+                raise RemedyError(f"`{' '.join(argv)}` failed: {done.complaint}")
+
+    return [Action(container.name, "register NVIDIA's runtime with Docker and restart Docker", apply, RESTART)]
+
+
+def free_port(tools: Tools, container: Container, parameters: Mapping[str, Any]) -> List[Action]:
+    """Stop an old container of ours that holds a port of this one; strangers are named, never touched."""
+    actions = []
+    for port in container.host_ports:
+        holders = [name for name in tools.docker.names(f"publish={port}", "status=running") if name != container.name]
+        actions += [_stop_holder(tools, container, name, port) for name in holders]
+        if not holders and port in tools.probes.listening():
+            stranger = tools.probes.holder(port)
+            raise RemedyError(f"port {port} is held by {stranger}; stop it, then start {container.name}")
+    return [*actions, Action(container.name, "", _nothing, RESTART)]
+
+
+def prune_images(tools: Tools, container: Container, parameters: Mapping[str, Any]) -> List[Action]:
+    """Remove image layers that no image and no container uses."""
+    if not tools.docker.run(["images", "--quiet", "--filter", "dangling=true"]).text:
+        return []
+    return [Action(container.name, "remove unused image layers", lambda: _prune(tools.docker), RESTART)]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A remedy kind: how it is prepared and whether it deletes what a user may want to keep."""
+    """A remedy kind: how it is prepared, and whether it deletes what a user may want to keep."""
 
     prepare: Prepare
     deletes: bool = False
@@ -131,16 +202,60 @@ KINDS: Dict[str, Kind] = {
     "replace_file": Kind(replace_file),
     "install_requirement": Kind(install_requirement),
     "create_directories": Kind(create_directories),
+    "drop_model_cache": Kind(drop_model_cache),
+    "drop_model_plans": Kind(drop_model_plans),
     "restart": Kind(restart),
+    "recreate": Kind(recreate),
+    "nvidia_runtime": Kind(nvidia_runtime),
+    "free_port": Kind(free_port),
+    "prune_images": Kind(prune_images),
 }
+
+
+def parse_size(text: str) -> int:
+    """Bytes of a size as Docker writes it, such as ``8g``. Raises RemedyError."""
+    number, unit = text[:-1], text[-1:].lower()
+    if not number.isdigit() or unit not in UNITS:
+        raise RemedyError(f"{text!r} is no size; write for example 8g")
+    return int(number) * UNITS[unit]
+
+
+def _version(text: str) -> Tuple[int, ...]:
+    return tuple(int(part) for part in text.split("."))
 
 
 def _nothing() -> None:
     """The action consists of what follows it."""
 
 
+def _removal(tools: Tools, container: Container, paths: Tuple[str, ...]) -> List[Action]:
+    if not paths:
+        raise RemedyError(f"{container.name} names no model to download; a model folder of your own is never touched")
+    summary = f"remove {', '.join(paths)} in {container.name}"
+    return [Action(container.name, summary, lambda: remove_paths(tools.docker, container.name, paths), RESTART)]
+
+
+def _stop_holder(tools: Tools, container: Container, name: str, port: int) -> Action:
+    holder = tools.docker.inspect(name)
+    ours = holder is not None and (
+        holder.image_id == container.image_id or holder.labels.get("com.docker.compose.project") in OUR_PROJECTS
+    )
+    if not ours:
+        raise RemedyError(f"port {port} is held by the container {name}; stop it, then start {container.name}")
+
+    def apply() -> None:
+        tools.docker.run(["update", "--restart", "no", name])
+        tools.docker.stop(name)
+
+    return Action(container.name, f"stop the old container {name}, which holds port {port}", apply, RESTART)
+
+
+def _prune(docker: Docker) -> None:
+    docker.run(["image", "prune", "--force"], timeout=600)
+
+
 def _keep(settings: Settings, container: Container, path: str, content: bytes) -> None:
-    """Keep the old file under the doctor's state folder, named after its content, so that none is ever overwritten."""
+    """Keep the old file in the doctor's state folder, named after its content, so that none is ever overwritten."""
     digest = hashlib.sha256(content).hexdigest()[:12]
     kept = Path(settings.state_dir) / "kept" / container.name / f"{posixpath.basename(path)}.{digest}"
     kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -148,31 +263,4 @@ def _keep(settings: Settings, container: Container, path: str, content: bytes) -
         kept.write_bytes(content)
 
 
-def _pip_install(tools: Tools, container: Container, parameters: Mapping[str, Any]) -> None:
-    """With the container's own pip while it runs; else with a helper made of the same image, and copied over."""
-    current = tools.docker.inspect(container.name)
-    if current and current.running:
-        done = tools.docker.execute(container.name, _pip_argv(tools, parameters), timeout=PIP_TIMEOUT)
-        if not done.ok:
-            raise RemedyError(f"pip in {container.name}: {done.complaint}")
-        return
-    helper = f"twinport-doctor-{uuid.uuid4().hex[:12]}"
-    target = "/twinport-doctor"
-    purelib = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    base = ["--entrypoint", "python3", container.image_id]
-    site = tools.docker.run(["run", "--rm", *base, "-c", purelib]).text
-    with tempfile.TemporaryDirectory(prefix="twinport-doctor-") as folder:
-        try:
-            argv = _pip_argv(tools, parameters)[1:]
-            tools.docker.run(["run", "--name", helper, *base, *argv, "--target", target], timeout=PIP_TIMEOUT)
-            tools.docker.run(["cp", f"{helper}:{target}/.", folder])
-            tools.docker.run(["cp", f"{folder}/.", f"{container.name}:{site}"])
-        finally:
-            tools.docker.commands.run(["docker", "rm", "--force", "--volumes", helper])
-
-
-def _pip_argv(tools: Tools, parameters: Mapping[str, Any]) -> List[str]:
-    argv = ["python3", "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--upgrade"]
-    argv += ["--no-deps"] if parameters.get("no_deps") else []
-    argv += ["--index-url", tools.settings.pip.index_url] if tools.settings.pip.index_url else []
-    return [*argv, str(parameters["requirement"])]
+__all__ = ["KINDS", "Action", "Diff", "DockerError", "RemedyError", "Tools"]

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, FrozenSet, Mapping, Tuple
 
 STATE_DIR = "/var/lib/twinport/doctor"
-HARMLESS = ("replace_file", "install_requirement", "create_directories", "drop_model_cache", "delete_files", "restart",
-            "recreate", "recreate_with", "nvidia_runtime", "free_port", "prune_images")
+EVERY_REMEDY = frozenset(
+    ["replace_file", "install_requirement", "create_directories", "drop_model_cache", "drop_model_plans", "restart",
+     "recreate", "nvidia_runtime", "free_port", "prune_images"]
+)  # fmt: skip
 
 
 class SettingsError(ValueError):
@@ -38,7 +40,7 @@ class Settings:
     targets: Tuple[Target, ...] = ()
     projects: Tuple[str, ...] = ()
     gpu: bool = False
-    allow: FrozenSet[str] = frozenset(HARMLESS)
+    allow: FrozenSet[str] = EVERY_REMEDY
     allow_delete: bool = False
     cures_per_hour: int = 3
     verify_timeout: float = 180.0

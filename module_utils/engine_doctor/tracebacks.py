@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import List, NamedTuple
+from typing import List, NamedTuple, Optional
 
-from .log_text import line_end, split_time
+from .log_text import line_end, line_start, split_time
 
 _START = b"Traceback (most recent call last)"
 _CHAINS = (b"During handling of the above exception", b"The above exception was the direct cause")
@@ -30,6 +30,8 @@ class TracebackFinder:
         self._open = False
         self._exception_seen = False
         self._chained = False
+        self._column = 0
+        self._margin: Optional[int] = None
 
     def spans(self, data: bytes) -> List[Span]:
         """The tracebacks of the next block, in order."""
@@ -41,6 +43,8 @@ class TracebackFinder:
         start = data.find(_START, offset)
         while start >= 0:
             self._open, self._exception_seen, self._chained = True, False, False
+            self._margin = None
+            self._column = start - line_start(data, start)
             end = self._walk(data, line_end(data, start) + 1)
             found.append(Span(start, end, continues=False))
             start = data.find(_START, end)
@@ -50,11 +54,17 @@ class TracebackFinder:
         """Offset of the first line after the traceback, or the end of the block while it is open."""
         while offset < len(data):
             end = line_end(data, offset)
-            if not self._belongs(split_time(data[offset:end])[1]):
+            if not self._belongs(self._content(data[offset:end])):
                 self._open = False
                 return offset
             offset = end + 1
         return len(data)
+
+    def _content(self, line: bytes) -> bytes:
+        """The line without what a log writes before each one: Docker's time, or as much as before ``Traceback``."""
+        if self._margin is None and line:
+            self._margin = self._column if _is_stack_line(line[self._column :]) else 0
+        return line[self._margin or 0 :] if self._margin else split_time(line)[1]
 
     def _belongs(self, line: bytes) -> bool:
         if not line.strip() or line[:1] in (b" ", b"\t"):
@@ -68,3 +78,7 @@ class TracebackFinder:
         first = not self._exception_seen
         self._exception_seen = True
         return first
+
+
+def _is_stack_line(text: bytes) -> bool:
+    return text.startswith(b'  File "')

@@ -11,7 +11,7 @@ from .containers import Container
 from .diagnosis import Diagnosis, Finding
 from .docker_cli import DockerError
 from .memory import Memory
-from .recreation import recreate
+from .recreation import merge, recreate
 from .remedies import KINDS, RECREATE, RESTART, Action, RemedyError, Tools
 from .times import render
 
@@ -91,18 +91,20 @@ def carry_out(treatment: Round, now: Callable[[], datetime]) -> Treated:
 
 def _round(where: str, actions: Sequence[Action], tools: Tools) -> Round:
     repairs = {action.summary: action for action in actions if action.summary}
-    needs = {action.afterwards for action in actions}
-    afterwards = None
-    if RECREATE in needs:
-        afterwards = Action(where, f"recreate {where}", lambda: recreate(tools.docker, where))
-    elif RESTART in needs:
-        afterwards = Action(where, f"restart {where}", lambda: tools.docker.restart(where))
-    return Round(where, tuple(repairs.values()), afterwards)
+    return Round(where, tuple(repairs.values()), _afterwards(where, actions, tools))
 
 
-def _decide(
-    finding: Finding, container: Optional[Container], tools: Tools, memory: Memory, now: datetime
-) -> Decision:
+def _afterwards(where: str, actions: Sequence[Action], tools: Tools) -> Optional[Action]:
+    recreations = [action.changes for action in actions if action.afterwards == RECREATE]
+    if recreations:
+        changes = merge(recreations)
+        return Action(where, f"recreate {where}{changes.sentence()}", lambda: recreate(tools.docker, where, changes))
+    if any(action.afterwards == RESTART for action in actions):
+        return Action(where, f"restart {where}", lambda: tools.docker.restart(where))
+    return None
+
+
+def _decide(finding: Finding, container: Optional[Container], tools: Tools, memory: Memory, now: datetime) -> Decision:
     error = finding.error
     if not error.remedies or error.severity == "request":
         return Decision(finding, REPORT_ONLY)
