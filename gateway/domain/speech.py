@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
 from gateway.domain.errors import GatewayError, invalid_request, missing_field
@@ -83,7 +83,8 @@ class SpeechOrder:
     @property
     def fingerprint(self) -> str:
         """Hexadecimal digest that equal orders share."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        values = [getattr(self, field.name) for field in fields(self)]
+        return hashlib.sha256(json.dumps(values).encode()).hexdigest()
 
     def as_wav(self) -> SpeechOrder:
         """The same speech, not encoded."""

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.domain.speech import AudioFormat, StoredSpeech
 from gateway.infrastructure.database import Base, translate
-from gateway.infrastructure.files import publish, temporary_path
+from gateway.infrastructure.files import publish, sweep_temporary, temporary_path
 
 # A file that was asked for may be downloaded only now: it stays at least this long, whatever the wall clock does.
 GRACE_SECONDS = 900.0
@@ -71,11 +71,19 @@ class SpeechStore:
         self._now = now
         self._serving: Counter[str] = Counter()
         self._recent: dict[str, float] = {}
+        # Most orders are new; knowing that without asking the database makes streams start sooner.
+        self._known: set[str] = set()
         folder.mkdir(parents=True, exist_ok=True)
 
     def new_temporary(self) -> Path:
         """A name for a file being made, on the store's file system."""
         return temporary_path(self.folder)
+
+    async def open(self) -> None:
+        """Learn what is stored; to be called once, before anything else."""
+        async with self._engine.connect() as connection:
+            self._known = set((await connection.execute(sa.select(speech.c.fingerprint))).scalars())
+        await anyio.to_thread.run_sync(sweep_temporary, self.folder)
 
     async def find(self, fingerprint: str, *, model: str) -> StoredSpeech | None:
         """The finished speech of an order, marked as used.
@@ -84,6 +92,8 @@ class SpeechStore:
             fingerprint: of the order.
             model: the engine's current model; empty while unknown, then any model's speech will do.
         """
+        if fingerprint not in self._known:
+            return None
         query = sa.select(speech).where(speech.c.fingerprint == fingerprint)
         async with self._engine.connect() as connection:
             row = (await connection.execute(query)).first()
@@ -105,6 +115,7 @@ class SpeechStore:
         """
         await anyio.to_thread.run_sync(publish, temporary, self.folder / finished.filename)
         self._touch(finished.token)
+        self._known.add(finished.fingerprint)
         now = self._now()
         values = {
             "fingerprint": finished.fingerprint,
@@ -202,6 +213,8 @@ class SpeechStore:
         return removed
 
     async def _unlink(self, gone: list[StoredSpeech]) -> None:
+        self._known.difference_update(finished.fingerprint for finished in gone)
+
         def unlink() -> None:
             for finished in gone:
                 (self.folder / finished.filename).unlink(missing_ok=True)

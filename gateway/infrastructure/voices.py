@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.domain.voice import Failure, ReferenceReport, Voice, VoiceStatus, too_many_voices
 from gateway.infrastructure.database import Base, translate
+
+REMEMBERED = 1000
 
 voices = sa.Table(
     "voices",
@@ -64,6 +67,8 @@ def _voice(row: sa.Row[Any]) -> Voice:
 class Voices:
     """The voices of all devices; every question names the device that asks, except the administrator's.
 
+    The process is the only writer, so a voice that was read stays in memory until it is written.
+
     Args:
         engine: the database.
         now: the wall clock.
@@ -74,6 +79,8 @@ class Voices:
         self._now = now
         # Find-then-insert is one step: a repeated upload never makes a second voice.
         self._adding = asyncio.Lock()
+        self._writes = 0
+        self._remembered: OrderedDict[str, Voice] = OrderedDict()
 
     async def add(self, voice: Voice, *, repeat_window: timedelta, most: int) -> Voice:
         """Store a new voice, or give back the one that the same upload made a short while ago.
@@ -133,12 +140,21 @@ class Voices:
 
     async def get(self, voice_id: str, *, device_id: str | None) -> Voice | None:
         """One voice of a device; ``device_id`` None: of any."""
+        voice = self._remembered.get(voice_id) or await self._read(voice_id)
+        return voice if voice is not None and device_id in (None, voice.device_id) else None
+
+    async def _read(self, voice_id: str) -> Voice | None:
         query = sa.select(voices).where(voices.c.id == voice_id)
-        if device_id is not None:
-            query = query.where(voices.c.device_id == device_id)
+        writes = self._writes
         async with self._engine.connect() as connection:
             row = (await connection.execute(query)).first()
-        return _voice(row) if row else None
+        voice = _voice(row) if row else None
+        # What was read while somebody wrote may be old already.
+        if voice is not None and writes == self._writes:
+            self._remembered[voice_id] = voice
+            if len(self._remembered) > REMEMBERED:
+                self._remembered.popitem(last=False)
+        return voice
 
     async def newest_named(self, name: str, *, device_id: str | None) -> Voice | None:
         """The newest usable voice of that name on a device; ``device_id`` None: on any."""
@@ -202,17 +218,21 @@ class Voices:
 
     async def _update(self, voice_id: str, *conditions: sa.ColumnElement[bool], **values: Any) -> bool:
         statement = sa.update(voices).where(voices.c.id == voice_id, *conditions)
-        return await self._write(statement.values(updated_at=self._now(), **values)) > 0
+        return await self._write(voice_id, statement.values(updated_at=self._now(), **values)) > 0
 
     async def delete(self, voice_id: str, *, device_id: str | None) -> bool:
         """Whether there was such a voice; it is gone now. Its files are the caller's to delete, afterwards."""
         conditions: Sequence[sa.ColumnElement[bool]] = () if device_id is None else (voices.c.device_id == device_id,)
-        return await self._write(sa.delete(voices).where(voices.c.id == voice_id, *conditions)) > 0
+        return await self._write(voice_id, sa.delete(voices).where(voices.c.id == voice_id, *conditions)) > 0
 
-    async def _write(self, statement: sa.Update | sa.Delete) -> int:
+    async def _write(self, voice_id: str, statement: sa.Update | sa.Delete) -> int:
+        self._writes += 1
         try:
             async with self._engine.begin() as connection:
                 result = await connection.execute(statement)
         except DBAPIError as error:
             raise translate(error) from error
+        finally:
+            self._writes += 1
+            self._remembered.pop(voice_id, None)
         return int(result.rowcount)

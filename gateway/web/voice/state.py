@@ -13,7 +13,6 @@ from starlette.requests import Request
 from gateway.infrastructure.audio import ReferenceNormaliser, ReferenceRules
 from gateway.infrastructure.cosyvoice import CosyVoice, Timeouts
 from gateway.infrastructure.database import open_database
-from gateway.infrastructure.files import sweep_temporary
 from gateway.infrastructure.sandbox import Sandbox
 from gateway.infrastructure.speech import SpeechStore
 from gateway.infrastructure.voice_files import VoiceFiles
@@ -87,7 +86,7 @@ async def open_voice(*, settings: VoiceSettings, shared: Shared) -> AsyncIterato
         stack.push_async_callback(database.dispose)
         voices, files = Voices(database), VoiceFiles(settings.data_dir)
         store = SpeechStore(database, settings.data_dir / "files")
-        sweep_temporary(store.folder)
+        await store.open()
         engine = _engine(settings, metrics)
         stack.push_async_callback(engine.close)
         queue = FairQueue(
