@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 from testinfra.host import Host
 
@@ -9,4 +11,6 @@ from testinfra.host import Host
 @pytest.fixture(scope="module")
 def address(host: Host) -> str:
     """The host's address as this machine sees it."""
-    return str(host.backend.get_variables()["self_test_outside_address"])
+    name = str(host.backend.get_variables()["inventory_hostname"])
+    command = ["docker", "inspect", "--format", "{{.NetworkSettings.IPAddress}}", name]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
