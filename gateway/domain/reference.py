@@ -100,7 +100,7 @@ def _finite(channels: NDArray[np.float32]) -> NDArray[np.float32]:
     """The same samples, with what is no number in a broken float file silenced."""
     if np.isfinite(channels.sum()):
         return channels
-    return np.nan_to_num(np.clip(channels, -1e3, 1e3), nan=0.0)
+    return np.nan_to_num(channels, nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def _dbfs(level: float) -> float:

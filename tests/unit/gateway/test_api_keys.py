@@ -1,0 +1,71 @@
+"""API keys: several, from two places, read anew while running."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from gateway.infrastructure import api_keys
+from gateway.infrastructure.api_keys import ApiKeys
+
+
+@pytest.fixture(autouse=True)
+def look_always(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api_keys, "LOOK_EVERY_SECONDS", 0.0)
+
+
+def replace(path: Path, text: str) -> None:
+    other = path.with_suffix(".new")
+    other.write_text(text, encoding="utf-8")
+    other.replace(path)
+
+
+def test_without_keys_none_is_required() -> None:
+    assert not ApiKeys(given="").required
+
+
+def test_each_of_several_keys_is_accepted() -> None:
+    keys = ApiKeys(given="one, two")
+    assert keys.required
+    assert keys.accepts("one")
+    assert keys.accepts("two")
+    assert not keys.accepts("on")
+    assert not keys.accepts("")
+
+
+def test_the_file_is_read_anew_when_it_changes(tmp_path: Path) -> None:
+    file = tmp_path / "api_keys"
+    keys = ApiKeys(given="", file=file)
+    assert not keys.required
+    replace(file, "# keys\nfirst  # of Anna\n\n密钥\n")
+    assert keys.required
+    assert keys.accepts("first")
+    assert keys.accepts("密钥")
+    replace(file, "second\n")
+    assert keys.accepts("second")
+    assert not keys.accepts("first")
+
+
+def test_deleting_the_file_opens_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "api_keys"
+    file.write_text("key\n")
+    keys = ApiKeys(given="", file=file)
+    file.unlink()
+    assert keys.required
+    assert keys.accepts("key")
+    assert not keys.accepts("other")
+
+
+def test_an_admin_key_alone_opens_the_admin_view() -> None:
+    keys = ApiKeys(given="user", admin="boss")
+    assert keys.accepts("boss")
+    assert keys.accepts_admin("boss")
+    assert not keys.accepts_admin("user")
+    assert ApiKeys(given="user").accepts_admin("user")
+
+
+def test_a_file_that_can_not_be_read_stops_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "api_keys"
+    file.mkdir()
+    with pytest.raises(OSError, match=os.strerror(21)):
+        ApiKeys(given="", file=file)

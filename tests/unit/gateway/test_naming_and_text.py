@@ -1,0 +1,83 @@
+"""What clients may call things, and what can be spoken."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.domain.errors import GatewayError
+from gateway.domain.naming import (
+    MAX_NAME,
+    check_device_id,
+    check_name,
+    display_filename,
+    is_voice_id,
+    new_file_token,
+    new_voice_id,
+)
+from gateway.domain.text import clean_text
+from gateway.infrastructure.speech import FILENAME
+
+
+@given(st.text())
+def test_a_device_id_is_kept_as_it_is_or_refused(device_id: str) -> None:
+    try:
+        assert check_device_id(device_id) == device_id
+    except GatewayError as error:
+        assert error.status == 400
+    else:
+        assert device_id.strip()
+        assert "\x00" not in device_id
+
+
+@given(st.text(max_size=300))
+def test_an_accepted_name_can_be_shown_and_accepted_again(name: str) -> None:
+    try:
+        cleaned = check_name(name)
+    except GatewayError as error:
+        assert error.code == "invalid_name"
+    else:
+        assert 0 < len(cleaned) <= MAX_NAME
+        assert check_name(cleaned) == cleaned
+
+
+@given(st.text())
+def test_a_display_name_has_no_folders_and_nothing_invisible(filename: str) -> None:
+    shown = display_filename(filename)
+    assert not set("/\\\x00\n\r") & set(shown)
+
+
+@pytest.mark.parametrize("name", ["../v_" + "0" * 32, "v_" + "0" * 31, "v_" + "G" * 32, "", "v_" + "0" * 32 + "/"])
+def test_only_ids_of_ours_become_paths(name: str) -> None:
+    assert not is_voice_id(name)
+
+
+def test_ids_and_tokens_differ_and_fit_their_patterns() -> None:
+    assert is_voice_id(new_voice_id())
+    assert new_voice_id() != new_voice_id()
+    assert FILENAME.fullmatch(f"{new_file_token()}.wav")
+
+
+@given(st.text(max_size=200))
+def test_cleaned_text_can_be_spoken_and_is_stable(text: str) -> None:
+    try:
+        cleaned = clean_text(text, limit=200)
+    except GatewayError as error:
+        assert error.code == "text_empty"
+        assert not any(unicodedata.category(character)[0] in "LN" for character in text)
+    else:
+        assert clean_text(cleaned, limit=200) == cleaned
+        assert "\n" not in cleaned
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\n\t", "……！？", "\ud800", "🙂"])
+def test_text_without_a_letter_or_digit_is_refused(text: str) -> None:
+    with pytest.raises(GatewayError, match="text_empty"):
+        clean_text(text, limit=100)
+
+
+def test_text_is_bounded() -> None:
+    with pytest.raises(GatewayError, match="text_too_long"):
+        clean_text("字" * 101, limit=100)
+    assert clean_text("字" * 100, limit=100) == "字" * 100
