@@ -54,13 +54,14 @@ class EngineWatch:
         return self.state
 
     def note_fault(self, error: EngineFaultError) -> None:
-        """It gave no meaningful answer."""
+        """It gave no meaningful answer; only the kind of fault is told outside."""
+        log.debug("engine fault", engine=self.client.url, kind=error.kind, detail=error.detail)
         if error.kind is FaultKind.UNREACHABLE:
             # Whatever was wrong with its workers is gone with the process.
             self._was_down, self._up_since, self._unfit_until, self._unfit_in_a_row = True, None, 0.0, 0
-            self._enter(EngineState.STARTING, error.detail)
+            self._enter(EngineState.STARTING, error.kind)
         else:
-            self._enter(EngineState.FAULTY, str(error))
+            self._enter(EngineState.FAULTY, error.kind)
 
     def note_busy(self) -> None:
         """It refused a task because it has another that is not ours."""

@@ -23,7 +23,7 @@ from gateway.infrastructure.tasks import TaskStore
 from gateway.services.video.engines import EngineState, EngineWatch
 from gateway.services.video.metrics import VideoMetrics
 from gateway.services.video.outcome import Outcomes
-from gateway.services.video.pause import DiskPause
+from gateway.services.video.pause import DiskPause, bytes_needed
 from gateway.settings import VideoSettings
 
 log = structlog.stdlib.get_logger(__name__)
@@ -92,14 +92,16 @@ class EngineWorker:
             await self._follow(own)
             return
         await self._engine.look()
+        task = self._next_task()
+        self._pause.next_task_bytes = self._bytes_needed(task)
         if self._engine.state not in (EngineState.READY, EngineState.BUSY) or self._pause.active:
             await asyncio.sleep(self._settings.engine_poll_interval)
             return
-        task = self._next_task()
         if task is None:
             self._engine.note_idle()
         claimed = await self._claim(task) if task else None
         if claimed is not None:
+            self._pause.next_task_bytes = 0  # what it writes from now on is its own room
             await self._follow(claimed)
         if self._engine.state is EngineState.BUSY:
             await asyncio.sleep(BUSY_POLLS * self._settings.engine_poll_interval)
@@ -113,6 +115,11 @@ class EngineWorker:
     def _next_task(self) -> Task | None:
         now = time.time()
         return next((task for task in self._store.live(TaskState.PREPARED) if task.not_before <= now), None)
+
+    def _bytes_needed(self, task: Task | None) -> int:
+        if task is None:
+            return 0
+        return bytes_needed(self._folder.inputs_of(task.key), audio_seconds=task.audio_seconds)
 
     async def _claim(self, task: Task) -> Task | None:
         code = engine_code_of(task, task.attempt + 1)
@@ -241,6 +248,7 @@ class EngineWorker:
         if task.state is not TaskState.RUNNING:
             return await self._discard(task)
         log.warning("attempt failed", task=task.code, attempt=task.attempt, code=failure.code, detail=failure.detail)
+        self._pause.next_task_bytes = self._bytes_needed(task)
         no_room = self._pause.active
         if no_room or (failure.retry and task.attempt < MAX_ATTEMPTS):
             self._metrics.retries.labels("storage_full" if no_room else failure.code).inc()

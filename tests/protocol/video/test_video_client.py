@@ -215,8 +215,11 @@ def test_submits_that_can_not_work_are_refused_with_a_sentence(bench: VideoBench
     assert answer.json()["message"]
 
 
-def test_tasks_are_listed_and_shown(bench: VideoBench, finished: str) -> None:
+def test_tasks_are_listed_and_shown(bench: VideoBench, finished: str, clip: Path) -> None:
     url = bench.client.url
+    video = bench.client.upload("video", clip)
+    for _ in range(2):
+        bench.client.submit(bench.client.upload("audio", Path("/etc/hosts"), "audio_text.wav"), video)
     page = requests.get(url + "/easy/tasks", params={"limit": 2}, timeout=10).json()
     rest = requests.get(url + "/easy/tasks", params={"limit": 500, "before": page["next"]}, timeout=10).json()
     codes = [task["code"] for task in [*page["data"], *rest["data"]]]
