@@ -18,6 +18,9 @@ from pathlib import Path
 MAX_STDOUT_BYTES = 1 << 20
 MAX_STDERR_BYTES = 16 * 1024
 READ_BLOCK = 64 * 1024
+ATTEMPTS = 3
+PAUSE_SECONDS = 1.0
+FFMPEG_TOLD_TO_STOP = 255
 # Plain media only: playlists, concat scripts and SDP would make the decoder open other files or addresses.
 PLAIN_CONTAINERS = "wav,mp3,mov,ogg,matroska,flac,aac,aiff,amr,caf,asf,avi,mpegts,mpeg,flv,w64,au,ac3,eac3,m4v"
 READ_SAFELY = ("-protocol_whitelist", "file", "-format_whitelist", PLAIN_CONTAINERS)
@@ -61,6 +64,11 @@ class Completed:
         """Whether it ended well."""
         return self.status == 0 and not self.timed_out
 
+    @property
+    def told_to_stop(self) -> bool:
+        """Whether somebody else ended it, as a host that shuts down does; that says nothing about the file."""
+        return self.status in (-signal.SIGTERM, FFMPEG_TOLD_TO_STOP) and not self.timed_out
+
 
 class Sandbox:
     """Runs at most `workers` processes at once; further callers wait.
@@ -73,7 +81,19 @@ class Sandbox:
         self._slots = asyncio.Semaphore(workers or os.cpu_count() or 1)
 
     async def run(self, command: Sequence[str], *, folder: Path, bounds: Bounds) -> Completed:
-        """Run a command within a folder; a cancelled caller takes the process with it."""
+        """Run a command within a folder; a cancelled caller takes the process with it.
+
+        A process that somebody else ended is started again: where the host shuts down, we are gone before long.
+        """
+        done = await self._once(command, folder, bounds)
+        for _ in range(ATTEMPTS - 1):
+            if not done.told_to_stop:
+                break
+            await asyncio.sleep(PAUSE_SECONDS)
+            done = await self._once(command, folder, bounds)
+        return done
+
+    async def _once(self, command: Sequence[str], folder: Path, bounds: Bounds) -> Completed:
         async with self._slots:
             process = await asyncio.create_subprocess_exec(
                 *_bounded(command, bounds),
