@@ -114,10 +114,13 @@ def _query_parameters(model: type[BaseModel] | None) -> list[dict[str, Any]]:
     if model is None:
         return []
     schema = model.model_json_schema()
+    definitions = schema.get("$defs", {})
     required = set(schema.get("required", ()))
     parameters = []
     for name, described in schema.get("properties", {}).items():
-        inner = {key: value for key, value in described.items() if key not in ("title", "description")}
+        inner = {
+            key: _inlined(value, definitions) for key, value in described.items() if key not in ("title", "description")
+        }
         parameters.append(
             {
                 "name": name,
@@ -128,6 +131,17 @@ def _query_parameters(model: type[BaseModel] | None) -> list[dict[str, Any]]:
             }
         )
     return parameters
+
+
+def _inlined(schema: Any, definitions: Mapping[str, Any]) -> Any:
+    """The schema with its definitions put in place: a parameter has no room for them."""
+    if isinstance(schema, list):
+        return [_inlined(part, definitions) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _inlined(definitions[schema["$ref"].rsplit("/", 1)[-1]], definitions)
+    return {key: _inlined(value, definitions) for key, value in schema.items()}
 
 
 def _request_body(body: type[BaseModel] | Form | None) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import aiohttp
 import httpx
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -17,6 +18,8 @@ from gateway.services.video.queue import VideoQueue
 from gateway.settings import VideoSettings
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+OWN = {"submit": "POST", "query": "GET", "tasks": "GET"}
+OWN_PREFIX = "task/"
 MAX_ANSWER_BYTES = 16 << 20
 FORWARDED = ("content-type", "accept", "accept-language", "user-agent")
 
@@ -41,6 +44,7 @@ def engine_failed() -> GatewayError:
 
 async def forward(request: Request) -> Response:
     """Hand the call to an engine and its answer back, both unchanged."""
+    _require_unknown(request.path_params["rest"])
     queue: VideoQueue = request.state.queue
     http: httpx.AsyncClient = request.state.http
     settings: VideoSettings = request.state.video_settings
@@ -59,6 +63,13 @@ async def forward(request: Request) -> Response:
         raise engine_not_ready() from error
     except (httpx.HTTPError, aiohttp.ClientError) as error:
         raise engine_failed() from error
+
+
+def _require_unknown(rest: str) -> None:
+    """What the entry serves itself is never passed on, whatever the method: the engine's answers are read once."""
+    if rest in OWN or rest.startswith(OWN_PREFIX):
+        allowed = OWN.get(rest, "GET, DELETE")
+        raise HTTPException(405, headers={"Allow": allowed})
 
 
 def _reachable(queue: VideoQueue) -> EngineWatch:

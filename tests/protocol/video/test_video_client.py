@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -237,6 +239,33 @@ def test_unknown_easy_routes_reach_the_engine_unchanged(bench: VideoBench) -> No
     assert (through.status_code, through.content) == (straight.status_code, straight.content)
     for trick in ("/easy/%2e%2e/easy/query?code=x", "/easy//query?code=x"):
         assert requests.get(bench.client.url + trick, timeout=10).json()["code"] == "not_found"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("PUT", "/easy/query"), ("GET", "/easy/submit"), ("POST", "/easy/task/x")]
+)
+def test_the_entry_s_own_routes_are_never_passed_on(bench: VideoBench, method: str, path: str) -> None:
+    answer = requests.request(method, bench.client.url + path, timeout=10)
+    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+    assert answer.headers["Allow"]
+
+
+@pytest.mark.slow
+def test_nothing_in_the_document_makes_the_entry_break(bench: VideoBench) -> None:
+    checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
+    done = subprocess.run(
+        [
+            *(str(Path(sys.executable).with_name("schemathesis")), "run", bench.client.url + "/openapi.json"),
+            *("--checks", checks, "--phases", "coverage,fuzzing", "--max-examples", "30", "--exclude-path", "/metrics"),
+            *("--seed", "1", "--no-color"),
+        ],
+        cwd=bench.folder,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-5000:]
 
 
 def test_metrics_health_and_documents(bench: VideoBench, finished: str) -> None:
