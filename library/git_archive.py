@@ -1,0 +1,211 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: Apache-2.0
+"""Ansible module `git_archive`: unpacks a source archive and proves that it holds exactly one commit's files."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: git_archive
+short_description: Unpack a source archive whose content is pinned
+description:
+  - Unpacks a tar archive as forges make it, without its first folder, and computes the id that git gives to such a tree
+    of files. It is put into its place only if that is the expected one.
+  - So one pin serves every mirror and every compression, and holds where a forge packs the same commit anew.
+  - The files are unpacked beside their place and renamed at the end; an interrupted run leaves nothing half done.
+attributes:
+  check_mode:
+    support: full
+    description: Tells whether the archive would be unpacked, without looking into it.
+  diff_mode:
+    support: none
+    description: Thousands of files have no readable difference.
+  idempotent:
+    support: full
+    description: Nothing is done where the place already holds that tree, as a note beside it says.
+options:
+  archive:
+    description: The tar file on the host, with any compression that Python knows.
+    type: path
+    required: true
+  path:
+    description: The folder to unpack to. What was there is replaced.
+    type: path
+    required: true
+  tree:
+    description: The tree id of the commit, C(git rev-parse COMMIT^{tree}).
+    type: str
+    required: true
+  submodules:
+    description: Commits of the tree's submodules by their paths. Their folders are empty in an archive.
+    type: dict
+    default: {}
+author:
+  - The Twinport developers
+"""
+
+EXAMPLES = r"""
+- name: Unpack the source
+  git_archive:
+    archive: /opt/build/source.tar.gz
+    path: /opt/build/source
+    tree: 121f0b32a85bcbcee6a3260605883734270a5c17
+    submodules:
+      third_party/Matcha-TTS: dd9105b34bf2be2230f4aa1e4769fb586a3c824e
+"""
+
+RETURN = r"""
+tree:
+  description: The tree id of what lies at I(path).
+  returned: success
+  type: str
+"""
+
+import hashlib
+import os
+import shutil
+import tarfile
+import tempfile
+from pathlib import Path, PurePosixPath
+
+from ansible.module_utils.basic import AnsibleModule
+
+_MOST_BYTES = 4 * 2**30
+_MOST_FILES = 200000
+
+
+class BadArchive(ValueError):
+    """The archive is not what it should be; the text is for the user."""
+
+
+def _place(member):
+    """The member's path without the archive's first folder, or None for that folder itself. Raises BadArchive."""
+    parts = PurePosixPath(member.name).parts
+    if parts[:1] == (".",):
+        parts = parts[1:]
+    if member.name.startswith("/") or ".." in parts:
+        raise BadArchive("The archive has a file outside its folder: %s" % member.name)
+    return PurePosixPath(*parts[1:]) if len(parts) > 1 else None
+
+
+def unpack(archive, folder):
+    """Unpack files, folders and symbolic links, nothing else. Raises BadArchive, tarfile.TarError, OSError."""
+    left_bytes, left_files = _MOST_BYTES, _MOST_FILES
+    links = []
+    with tarfile.open(str(archive)) as tar:
+        for member in tar:
+            place = _place(member)
+            left_bytes -= max(0, member.size)
+            left_files -= 1
+            if left_bytes < 0 or left_files < 0:
+                raise BadArchive("The archive is larger than any source can be.")
+            if place is None:
+                continue
+            target = Path(folder) / place
+            if member.issym():
+                links.append((target, member.linkname))
+            elif member.isdir():
+                target.mkdir(parents=True, exist_ok=True)
+            elif member.isfile():
+                _write(tar, member, target)
+            else:
+                raise BadArchive("The archive has something that is neither file, folder nor link: %s" % member.name)
+    # Last, so that no file can be written through one.
+    for target, name in links:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(name)
+
+
+def _write(tar, member, target):
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("xb") as file:
+        shutil.copyfileobj(tar.extractfile(member), file)
+    target.chmod(0o755 if member.mode & 0o100 else 0o644)
+
+
+def tree_id(folder, submodules):
+    """The id that git gives to a folder's files; `submodules` are commits by their paths below it."""
+    return _tree(Path(folder), PurePosixPath(), {PurePosixPath(path): commit for path, commit in submodules.items()})
+
+
+def _tree(folder, place, submodules):
+    entries = []
+    for path in folder.iterdir():
+        below = place / path.name
+        name = os.fsencode(path.name)
+        if below in submodules:
+            entries.append((name + b"/", b"160000 " + name, submodules[below]))
+        elif path.is_symlink():
+            entries.append((name, b"120000 " + name, _object(b"blob", os.fsencode(os.readlink(str(path))))))
+        elif path.is_dir():
+            tree = _tree(path, below, submodules)
+            if tree is not None:
+                # Git sorts a folder as if its name ended in a slash.
+                entries.append((name + b"/", b"40000 " + name, tree))
+        else:
+            mode = b"100755 " if path.stat().st_mode & 0o100 else b"100644 "
+            entries.append((name, mode + name, _object(b"blob", path.read_bytes())))
+    if not entries and place.parts:
+        return None
+    return _object(b"tree", b"".join(head + b"\0" + bytes.fromhex(object_id) for _, head, object_id in sorted(entries)))
+
+
+def _object(kind, content):
+    return hashlib.sha1(kind + b" %d\0" % len(content) + content).hexdigest()  # noqa: S324 - git's own object id
+
+
+def note_of(path):
+    """The file beside the folder that says which tree was put there."""
+    return path.with_name(path.name + ".tree")
+
+
+def is_there(path, tree):
+    """Whether `path` holds `tree`, by the note that was written when it was put there."""
+    try:
+        return path.is_dir() and note_of(path).read_text().strip() == tree
+    except OSError:
+        return False
+
+
+def put(archive, path, tree, submodules):
+    """Unpack beside `path`, verify, rename. Raises BadArchive, tarfile.TarError, OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=path.name + ".", dir=str(path.parent)))
+    try:
+        unpack(archive, beside)
+        found = tree_id(beside, submodules)
+        if found != tree:
+            raise BadArchive("The archive holds tree %s; %s is wanted. Is it of another commit?" % (found, tree))
+        beside.chmod(0o755)
+        if note_of(path).exists():
+            note_of(path).unlink()
+        if path.exists():
+            shutil.rmtree(str(path))
+        beside.rename(path)
+        note_of(path).write_text(tree + "\n")
+    finally:
+        shutil.rmtree(str(beside), ignore_errors=True)
+
+
+def main():
+    """Entry point of the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "archive": {"type": "path", "required": True},
+            "path": {"type": "path", "required": True},
+            "tree": {"type": "str", "required": True},
+            "submodules": {"type": "dict", "default": {}},
+        },
+        supports_check_mode=True,
+    )
+    path, tree = Path(module.params["path"]), module.params["tree"]
+    changed = not is_there(path, tree)
+    if changed and not module.check_mode:
+        try:
+            put(module.params["archive"], path, tree, module.params["submodules"])
+        except (BadArchive, tarfile.TarError, OSError) as error:
+            module.fail_json(msg="%s could not be unpacked: %s" % (module.params["archive"], error))
+    module.exit_json(changed=changed, tree=tree)
+
+
+if __name__ == "__main__":
+    main()
