@@ -127,7 +127,7 @@ def voice_bench(
     """
     quick = {"engine_poll_interval": 0.1, "min_free_bytes": 0}
     with (
-        running_engine(folder / "engine", wait=ready, **(engine or {"preview_free": 1})) as running,
+        running_engine(folder / "engine", wait=ready, **({"preview_free": 1} if engine is None else engine)) as running,
         running_gateway("voice", folder, cosyvoice_url=running.url, **{**quick, **settings}) as gateway,
     ):
         bench = VoiceBench(gateway, running)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 import structlog
@@ -20,7 +20,7 @@ from gateway.domain.text import clean_text
 from gateway.domain.voice import Voice, VoiceStatus
 from gateway.infrastructure.audio import EncodingFailed
 from gateway.infrastructure.cosyvoice import StreamBroken
-from gateway.services.synthesis import Speaker, Synthesis
+from gateway.services.synthesis import ATTEMPTS, Speaker, Synthesis
 from gateway.web.middleware.access import presented_key
 from gateway.web.openapi import operation
 from gateway.web.params import parse_json
@@ -126,30 +126,36 @@ class SpeechStream:
         self._synthesis = synthesis
         self._order = order
         self._speaker = speaker
+        self._started = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await _while_connected(receive, self._send(scope, send))
 
     async def _send(self, scope: Scope, send: Send) -> None:
-        async with self._synthesis.live(self._order, self._speaker) as pieces:
+        for _ in range(ATTEMPTS):
             try:
-                await self._send_all(pieces, send)
+                async with self._synthesis.live(self._order, self._speaker) as pieces:
+                    await self._send_all(pieces, send)
             except (StreamBroken, EncodingFailed) as error:
-                # Without its end the server cuts the connection, so that nobody takes the answer for whole.
-                log.warning("stream cut", error=str(error))
-                scope["twinport.error"] = broken_stream()
+                log.warning("stream cut", error=str(error), started=self._started)
+                if self._started:
+                    # Without its end the server cuts the connection, so that nobody takes the answer for whole.
+                    scope["twinport.error"] = broken_stream()
+                    return
+            else:
+                return
+        raise broken_stream()
 
-    async def _send_all(self, pieces: Any, send: Send) -> None:
-        started = False
+    async def _send_all(self, pieces: AsyncIterator[bytes], send: Send) -> None:
         async for piece in pieces:
-            if not started:
-                started = True
+            if not self._started:
+                self._started = True
                 media_type = self._order.audio_format.media_type.encode()
                 headers = [(b"content-type", media_type), (b"cache-control", b"no-store")]
                 await send({"type": "http.response.start", "status": 200, "headers": headers})
             await send({"type": "http.response.body", "body": piece, "more_body": True})
-        if not started:
-            raise broken_stream()
+        if not self._started:
+            raise EncodingFailed("no sound came out")
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
