@@ -7,15 +7,17 @@ from typing import List, Optional, Tuple
 
 from .catalogue import Catalogue, KnownError
 from .causes import Match, fold
-from .containers import Container
+from .containers import NEVER, Container
 from .docker_cli import Docker
 from .host_probes import HostProbes, container_state, missing_container
 from .log_matcher import LogMatcher, match_text
+from .log_text import normalise_time
 from .memory import Memory
 from .settings import Settings
-from .times import earlier_by, latest
+from .times import earlier_by, latest, parse
 
 HOST = "host"
+START_DELAY = 2.0  # seconds that a program may write before Docker says that it has started
 _ENGINE_MARKS = (("cosyvoice", "cosyvoice"), ("duix", "duix"), ("heygem", "duix"))
 
 
@@ -60,6 +62,20 @@ def engine_of(container: Container) -> str:
     """Which engine a container of unknown name runs, told by its image or command; ``other`` when it is none."""
     text = " ".join((container.image, *container.command)).lower()
     return next((engine for mark, engine in _ENGINE_MARKS if mark in text), "other")
+
+
+def run_start(container: Container) -> str:
+    """From when on lines belong to the container's last run.
+
+    Docker sets the time of the start a little after the program has begun to write; so the end of the run before is
+    taken where it is known.
+    """
+    started, finished = normalise_time(container.started_at), normalise_time(container.finished_at)
+    if finished <= normalise_time(NEVER):
+        return container.created_at
+    if finished < started:
+        return finished
+    return earlier_by(parse(started), START_DELAY)
 
 
 class Examiner:
@@ -130,7 +146,7 @@ class Examiner:
 
     def _log_start(self, container: Container) -> str:
         """Lines count from the last start on, in a restart loop from some minutes ago, never from before a cure."""
-        start = container.started_at
+        start = run_start(container)
         if self._loops(container):
             start = earlier_by(self._probes.now(), self._settings.loop_window)
         return latest(start, self._memory.last_cure(container.name))
