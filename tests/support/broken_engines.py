@@ -68,6 +68,8 @@ def get(path):
     return 200, b'{"code": 10004, "data": {}, "msg": "", "success": true}'
 
 def post(path):
+    if path != "/easy/submit":
+        return 404, b""
     try:
         open("/code/data/result/param.json", "w").close()
     except OSError:

@@ -203,7 +203,7 @@ def test_a_container_is_recreated_with_more_shared_memory_and_loses_nothing(lab:
     )  # fmt: skip
     docker("network", "connect", "--alias", "second", f"{network}-2", name)
     docker("exec", name, "sh", "-c", "echo kept > /written; echo kept > /anonymous/file; echo kept > /code/data/file")
-    lab.post(name, 8383, "/easy/submit")  # listens
+    lab.post(name, 8383, "/")  # it listens
     before = lab.state(name)
     plan = lab.doctor(name, "duix").visit(check_mode=True)
     visit = lab.doctor(name, "duix", verify_timeout=5).visit(check_mode=False)
@@ -226,7 +226,7 @@ def test_a_recreation_that_fails_brings_the_old_container_back(lab: Lab) -> None
     name = lab.start(
         "duix", command=f"echo This might be caused by insufficient shared memory; exec python3 {engines.DUIX}"
     )
-    lab.post(name, 8383, "/easy/submit")  # listens
+    lab.post(name, 8383, "/")  # it listens
     before = lab.state(name)["Id"]
     catalogue_image = "doctor-test:there-is-no-such-image"
     with pytest.raises(DockerError):
