@@ -22,7 +22,7 @@ class EngineState(StrEnum):
     """Why an engine gets work, or none."""
 
     STARTING = "starting"  # no connection
-    WARMING_UP = "warming_up"  # came up a moment ago; tasks would fail
+    WARMING = "warming"  # came up a moment ago; tasks would fail
     READY = "ready"
     BUSY = "busy"  # works on something that is not ours
     UNFIT = "unfit"  # its last task showed that its workers are dead or stuck
@@ -96,7 +96,7 @@ class EngineWatch:
         now = time.monotonic()
         self._up_since = now if self._up_since is None else self._up_since
         if self._was_down and now - self._up_since < self._warm_up:
-            self._enter(EngineState.WARMING_UP, "")
+            self._enter(EngineState.WARMING, "")
         elif now < self._unfit_until:
             self._enter(EngineState.UNFIT, self.detail)
         elif self.state is not EngineState.BUSY:

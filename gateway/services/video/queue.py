@@ -40,6 +40,28 @@ def queue_full(size: int) -> GatewayError:
     )
 
 
+def engine_not_ready() -> GatewayError:
+    """No engine can be asked just now."""
+    return GatewayError(
+        "engine_not_ready",
+        503,
+        zh="视频引擎正在启动，请稍候。",
+        en="The video engine is starting. Try again in a moment.",
+        retry_after=10,
+    )
+
+
+def queue_paused() -> GatewayError:
+    """The disk is too full for another video."""
+    return GatewayError(
+        "queue_paused",
+        503,
+        zh="服务器磁盘已满，队列已暂停，清理磁盘后自动继续。",
+        en="The server's disk is full and the queue is paused. It goes on by itself once there is room.",
+        retry_after=30,
+    )
+
+
 def input_missing(name: str) -> GatewayError:
     """A submit names a file that is not there."""
     return invalid_request(
@@ -130,6 +152,17 @@ class VideoQueue:
     def ready(self) -> bool:
         """Whether a task submitted now would be worked on."""
         return not self.paused and any(self._serves(engine) for engine in self.engines)
+
+    def require_ready(self) -> None:
+        """Raise what stands in the way of a task submitted now.
+
+        Raises:
+            GatewayError: ``queue_paused`` or ``engine_not_ready`` (503).
+        """
+        if self.paused:
+            raise queue_paused()
+        if not self.ready:
+            raise engine_not_ready()
 
     def _serves(self, engine: EngineWatch) -> bool:
         return engine.state is EngineState.READY

@@ -32,19 +32,14 @@ async def health(request: Request) -> Response:
     summary="Whether a task would be worked on now",
     tag="operation",
     answer=Readiness,
+    errors={503: "No engine can serve, or the disk is full; the message tells which."},
     public=True,
-    also={503: {"description": "No engine can serve, or the disk is full."}},
 )
 async def ready(request: Request) -> Response:
     """200 only when an engine answers as it should, has warmed up, has living workers, and the disk has room."""
-    settings: VideoSettings = request.state.video_settings
     queue: VideoQueue = request.state.queue
-    state = Readiness(
-        ready=queue.ready, engine_mode=settings.engine_mode, engines=[dict(engine.view()) for engine in queue.engines]
-    )
-    if state.ready:
-        return JSONResponse(state.model_dump(mode="json"))
-    return JSONResponse(state.model_dump(mode="json"), 503, {"Retry-After": "10"})
+    queue.require_ready()
+    return JSONResponse(Readiness(engine_mode=request.state.settings.engine_mode).model_dump(mode="json"))
 
 
 health_routes: list[BaseRoute] = [Route("/health", health), Route("/ready", ready)]

@@ -137,8 +137,7 @@ class VideoHealth(EntryHealth):
 
 
 class Readiness(BaseModel):
-    """Answer of `/ready`."""
+    """Answer of `/ready` when it is."""
 
-    ready: bool
+    ready: bool = True
     engine_mode: EngineMode
-    engines: list[dict[str, Any]]

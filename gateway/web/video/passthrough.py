@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 from gateway.domain.errors import GatewayError, not_found
 from gateway.infrastructure.duix import CONNECTION_ERRORS
 from gateway.services.video.engines import EngineState, EngineWatch
-from gateway.services.video.queue import VideoQueue
+from gateway.services.video.queue import VideoQueue, engine_not_ready
 from gateway.settings import VideoSettings
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -22,17 +22,6 @@ OWN = {"submit": "POST", "query": "GET", "tasks": "GET"}
 OWN_PREFIX = "task/"
 MAX_ANSWER_BYTES = 16 << 20
 FORWARDED = ("content-type", "accept", "accept-language", "user-agent")
-
-
-def engine_not_ready() -> GatewayError:
-    """No engine can be asked just now."""
-    return GatewayError(
-        "engine_not_ready",
-        503,
-        zh="视频引擎正在启动，请稍候。",
-        en="The video engine is starting. Try again in a moment.",
-        retry_after=10,
-    )
 
 
 def engine_failed() -> GatewayError:

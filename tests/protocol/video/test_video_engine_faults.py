@@ -153,7 +153,7 @@ def test_an_engine_gets_time_to_warm_up(tmp_path: Path, clip: Path, speech: Path
         code = submitted(bench, clip, speech)
         wait_for(lambda: engine_state(bench) == "starting")
         bench.engine.start()
-        wait_for(lambda: engine_state(bench) == "warming_up")
+        wait_for(lambda: engine_state(bench) == "warming")
         assert bench.client.outcome(code)["status"] == 2
         assert bench.renders(code) == 1
 
