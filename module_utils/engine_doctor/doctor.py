@@ -6,21 +6,22 @@ import contextlib
 import fcntl
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from . import report as reports
 from .catalogue import Catalogue
 from .commands import Commands
-from .diagnosis import Diagnosis, Examiner
+from .diagnosis import Diagnosis, Examiner, Finding, Patient
 from .docker_cli import Docker
 from .host_probes import HostProbes
 from .memory import Cure, Memory, write_json
-from .remedies import Diff, Tools
+from .remedies import Action, Diff, Tools
 from .settings import Settings
-from .treatment import APPLIED, FAILED, PLANNED, Decision, Round, Treated, carry_out, decide, rounds_of
-from .verification import verify
+from .treatment import APPLIED, FAILED, PLANNED, Decision, Round, Treated, carry_out, decide, round_of
+from .verification import Verdict, verify
 
 REPORT_FILE, MEMORY_FILE = "report.json", "state.json"
+MOST_ROUNDS = 4  # of cures at one place in one visit, for faults that hide behind others
 
 
 @dataclass(frozen=True)
@@ -54,40 +55,63 @@ class Doctor:
 
     def _visit(self, *, check_mode: bool) -> Visit:
         diagnosis = self._examiner.diagnose()
-        decisions = decide(diagnosis, self._tools, self._memory, self._probes.now())
-        rounds = rounds_of(decisions, self._tools)
         if not check_mode:
             self._settle_open_cures(diagnosis)
-            for treatment in rounds:
-                decisions = self._treat(treatment, diagnosis, decisions)
+        decisions: List[Decision] = []
+        actions: List[Action] = []
+        for where in dict.fromkeys(finding.where for finding in diagnosis.findings):
+            patient = next((p for p in diagnosis.patients if p.name == where), None)
+            findings = [finding for finding in diagnosis.findings if finding.where == where]
+            some, done = self._attend(patient, findings, check_mode=check_mode)
+            decisions += some
+            actions += done
         report = reports.build(diagnosis, decisions, self._memory, self._settings, self._probes.now())
         if not check_mode:
             self._memory.save()
             write_json(self._folder / REPORT_FILE, report, mode=0o644)
-        actions = [action for treatment in rounds for action in treatment.actions]
         diffs = tuple(action.diff for action in actions if action.diff)
         return Visit(report, tuple(action.summary for action in actions), diffs)
 
-    def _treat(self, treatment: Round, diagnosis: Diagnosis, decisions: Sequence[Decision]) -> List[Decision]:
-        """Carry a round out, wait for the proof and write both into the decisions of that place."""
+    def _attend(
+        self, patient: Optional[Patient], findings: Sequence[Finding], *, check_mode: bool
+    ) -> Tuple[List[Decision], List[Action]]:
+        """Decide and, outside check mode, cure at one place; faults that show only after a cure are cured too."""
+        decisions: List[Decision] = []
+        actions: List[Action] = []
+        for _ in range(MOST_ROUNDS):
+            container = patient.container if patient else None
+            fresh = decide(findings, container, self._tools, self._memory, self._probes.now())
+            treatment = round_of(fresh, self._tools)
+            if treatment:
+                actions += treatment.actions
+            if treatment is None or patient is None or check_mode:
+                return [*decisions, *fresh], actions
+            fresh, verdict = self._treat(treatment, patient, fresh)
+            decisions = [*_judged(decisions, verdict.verified), *fresh]
+            if not verdict.hidden:
+                break
+            patient = self._examiner.patient(patient.name, patient.engine)
+            findings = [Finding(patient.name, match) for match in verdict.hidden]
+        return decisions, actions
+
+    def _treat(
+        self, treatment: Round, patient: Patient, decisions: Sequence[Decision]
+    ) -> Tuple[List[Decision], Verdict]:
+        """Carry a round out and wait for the proof."""
+        planned = [decision for decision in decisions if decision.outcome == PLANNED]
         treated = carry_out(treatment, self._probes.now)
-        planned = [d for d in decisions if d.finding.where == treatment.where and d.outcome == PLANNED]
         self._remember(planned, treated)
-        verified = None
         if treated.trouble:
-            verified = False
+            verdict = Verdict(False)
         else:
-            patient = next(p for p in diagnosis.patients if p.name == treatment.where)
             cured = frozenset(decision.finding.error.id for decision in planned)
             request = any(decision.finding.error.verify == "request" for decision in planned)
-            verified = verify(self._examiner, patient, cured, self._settings.verify_timeout, request=request)
-        if verified is not None:
-            self._memory.settle(treatment.where, verified)
+            verdict = verify(self._examiner, patient, cured, self._settings.verify_timeout, request=request)
+        if verdict.verified is not None:
+            self._memory.settle(treatment.where, verdict.verified)
         outcome = FAILED if treated.trouble else APPLIED
-        return [
-            replace(d, outcome=outcome, detail=treated.trouble, verified=verified) if d in planned else d
-            for d in decisions
-        ]
+        done = [replace(d, outcome=outcome, detail=treated.trouble) if d in planned else d for d in decisions]
+        return _judged(done, verdict.verified), verdict
 
     def _remember(self, planned: Sequence[Decision], treated: Treated) -> None:
         container = self._tools.docker.inspect(treated.where)
@@ -107,6 +131,11 @@ class Doctor:
         for patient in diagnosis.patients:
             if patient.name not in sick:
                 self._memory.settle(patient.name, verified=True)
+
+
+def _judged(decisions: Sequence[Decision], verified: Optional[bool]) -> List[Decision]:
+    """The decisions with the verdict written into those that were carried out."""
+    return [replace(d, verified=verified) if d.outcome in (APPLIED, FAILED) else d for d in decisions]
 
 
 @contextlib.contextmanager

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple
 
 from .catalogue import Remedy
 from .containers import Container
-from .diagnosis import Diagnosis, Finding
+from .diagnosis import Finding
 from .docker_cli import DockerError
 from .memory import Memory
 from .recreation import merge, recreate
@@ -61,18 +61,25 @@ class Treated:
     trouble: str
 
 
-def decide(diagnosis: Diagnosis, tools: Tools, memory: Memory, now: datetime) -> List[Decision]:
-    """One decision for each finding."""
-    containers = {patient.name: patient.container for patient in diagnosis.patients}
-    return [_decide(finding, containers.get(finding.where), tools, memory, now) for finding in diagnosis.findings]
+def decide(
+    findings: Sequence[Finding], container: Optional[Container], tools: Tools, memory: Memory, now: datetime
+) -> List[Decision]:
+    """One decision for each finding of one place; ``container`` is what stands there, if any."""
+    return [_decide(finding, container, tools, memory, now) for finding in findings]
 
 
-def rounds_of(decisions: Sequence[Decision], tools: Tools) -> List[Round]:
-    """What is to be done, place by place."""
-    places: Dict[str, List[Action]] = {}
-    for decision in decisions:
-        places.setdefault(decision.finding.where, []).extend(decision.actions)
-    return [_round(where, actions, tools) for where, actions in places.items() if actions]
+def round_of(decisions: Sequence[Decision], tools: Tools) -> Optional[Round]:
+    """What is to be done for the planned ones of one place's decisions, or None.
+
+    A round without actions is one too: the cause is gone already, and only its old log lines are left.
+    """
+    planned = [decision for decision in decisions if decision.outcome == PLANNED]
+    if not planned:
+        return None
+    where = planned[0].finding.where
+    actions = [action for decision in planned for action in decision.actions]
+    repairs = {action.summary: action for action in actions if action.summary}
+    return Round(where, tuple(repairs.values()), _afterwards(where, actions, tools))
 
 
 def carry_out(treatment: Round, now: Callable[[], datetime]) -> Treated:
@@ -87,11 +94,6 @@ def carry_out(treatment: Round, now: Callable[[], datetime]) -> Treated:
     except (RemedyError, DockerError, OSError) as error:
         return Treated(treatment.where, at, str(error))
     return Treated(treatment.where, at, "")
-
-
-def _round(where: str, actions: Sequence[Action], tools: Tools) -> Round:
-    repairs = {action.summary: action for action in actions if action.summary}
-    return Round(where, tuple(repairs.values()), _afterwards(where, actions, tools))
 
 
 def _afterwards(where: str, actions: Sequence[Action], tools: Tools) -> Optional[Action]:

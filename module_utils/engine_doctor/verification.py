@@ -10,8 +10,10 @@ import struct
 import time
 import uuid
 import wave
-from typing import Callable, FrozenSet, Mapping, Optional
+from dataclasses import dataclass
+from typing import Callable, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
+from .causes import Match
 from .containers import Container
 from .diagnosis import Examiner, Patient
 
@@ -21,32 +23,46 @@ QUICK, SLOW = 10.0, 120.0  # seconds a question, or a piece of work, may take
 RATE = 16000  # Hz; the lowest that CosyVoice's frontend takes
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a cure helped: True, False (the fault came back) or None (not decided in time).
+
+    ``hidden``: faults that showed only now, because the cured one stood before them.
+    """
+
+    verified: Optional[bool]
+    hidden: Tuple[Match, ...] = ()
+
+
 def verify(
-    examiner: Examiner,
-    patient: Patient,
-    cured: FrozenSet[str],
-    timeout: float,
-    sleep: Callable[[float], None] = time.sleep,
-    *,
-    request: bool = True,
-) -> Optional[bool]:
-    """True: the engine shows no fault and works. False: a cured fault came back. None: neither in time (seconds).
+    examiner: Examiner, patient: Patient, cured: FrozenSet[str], timeout: float, *, request: bool = True
+) -> Verdict:
+    """Wait, at most ``timeout`` seconds, until the patient's engine works, a cured fault is back, or another one shows.
 
     ``request``: whether the engine has to answer a working request, or the fault's absence is enough.
     """
     deadline = time.monotonic() + timeout
     while True:
         now = examiner.patient(patient.name, patient.engine)
-        faults = {match.error.id for match in examiner.examine(now) if match.error.severity == "fault"}
-        if faults & cured:
-            return False
+        faults = _faults(examiner, now)
         if not faults and now.container and works(now.container, patient.engine if request else ""):
-            # The request itself may have woken the fault.
-            again = examiner.examine(examiner.patient(patient.name, patient.engine))
-            return not any(match.error.id in cured for match in again)
-        if time.monotonic() >= deadline:
-            return None
-        sleep(PAUSE)
+            # The request itself may have woken a fault.
+            return _judge(_faults(examiner, examiner.patient(patient.name, patient.engine)), cured, Verdict(True))
+        verdict = _judge(faults, cured, Verdict(None))
+        if verdict != Verdict(None) or time.monotonic() >= deadline:
+            return verdict
+        time.sleep(PAUSE)
+
+
+def _faults(examiner: Examiner, patient: Patient) -> List[Match]:
+    return [match for match in examiner.examine(patient) if match.error.severity == "fault"]
+
+
+def _judge(faults: Sequence[Match], cured: FrozenSet[str], otherwise: Verdict) -> Verdict:
+    if any(match.error.id in cured for match in faults):
+        return Verdict(False)
+    hidden = tuple(match for match in faults if match.error.remedies and not match.error.symptom)
+    return Verdict(None, hidden) if hidden else otherwise
 
 
 def works(container: Container, engine: str) -> bool:

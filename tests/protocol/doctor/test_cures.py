@@ -100,6 +100,30 @@ def _write(lab: Lab, content: str) -> Path:
     return path
 
 
+def test_faults_that_hide_behind_each_other_are_cured_in_one_visit(lab: Lab) -> None:
+    """No matcha, so the server never listens; and once it does, it is the unpatched one."""
+    pip = Pip(wheel_dir=str(wheel(lab.folder / "wheels")))
+    name = lab.start("cosyvoice", "--env", "NEEDS_MATCHA=1", "--restart", "unless-stopped")
+    wait_for(lambda: "No module named 'matcha'" in logs(name))
+    visit = lab.doctor(name, "cosyvoice", pip=pip).visit(check_mode=False)
+    assert found(visit) == ["matcha-missing", "invalid-file-tensor"]
+    assert all(finding["verified"] for finding in visit.report["findings"])
+    assert visit.report["healthy"]
+    assert len(lab.post(name, 50000, "/inference_zero_shot")) > 0
+    again = lab.doctor(name, "cosyvoice", pip=pip).visit(check_mode=False)
+    assert (again.actions, found(again)) == ((), [])
+
+
+def test_a_fault_whose_cause_is_gone_is_put_to_rest(lab: Lab) -> None:
+    """Its lines stay in the log; but somebody has made the folders, so nothing is done and nothing reported again."""
+    name = lab.start("duix", "--volume", f"{lab.prefix}-data:/code/data")
+    lab.post(name, 8383, "/easy/submit")
+    docker("exec", name, "mkdir", "/code/data/result", "/code/data/temp", "/code/data/log")
+    visit = lab.doctor(name, "duix").visit(check_mode=False)
+    assert (found(visit), visit.actions, visit.report["healthy"]) == (["param-json"], (), True)
+    assert found(lab.doctor(name, "duix").visit(check_mode=False)) == []
+
+
 def test_a_package_that_can_not_be_had_is_said_so(lab: Lab) -> None:
     (lab.folder / "empty").mkdir()
     pip = Pip(wheel_dir=str(lab.folder / "empty"))
