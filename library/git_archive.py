@@ -73,22 +73,22 @@ _MOST_BYTES = 4 * 2**30
 _MOST_FILES = 200000
 
 
-class BadArchive(ValueError):
+class ArchiveError(ValueError):
     """The archive is not what it should be; the text is for the user."""
 
 
 def _place(member):
-    """The member's path without the archive's first folder, or None for that folder itself. Raises BadArchive."""
+    """The member's path without the archive's first folder, or None for that folder itself. Raises ArchiveError."""
     parts = PurePosixPath(member.name).parts
     if parts[:1] == (".",):
         parts = parts[1:]
     if member.name.startswith("/") or ".." in parts:
-        raise BadArchive("The archive has a file outside its folder: %s" % member.name)
+        raise ArchiveError("The archive has a file outside its folder: %s" % member.name)
     return PurePosixPath(*parts[1:]) if len(parts) > 1 else None
 
 
 def unpack(archive, folder):
-    """Unpack files, folders and symbolic links, nothing else. Raises BadArchive, tarfile.TarError, OSError."""
+    """Unpack files, folders and symbolic links, nothing else. Raises ArchiveError, tarfile.TarError, OSError."""
     left_bytes, left_files = _MOST_BYTES, _MOST_FILES
     links = []
     with tarfile.open(str(archive)) as tar:
@@ -97,7 +97,7 @@ def unpack(archive, folder):
             left_bytes -= max(0, member.size)
             left_files -= 1
             if left_bytes < 0 or left_files < 0:
-                raise BadArchive("The archive is larger than any source can be.")
+                raise ArchiveError("The archive is larger than any source can be.")
             if place is None:
                 continue
             target = Path(folder) / place
@@ -108,7 +108,7 @@ def unpack(archive, folder):
             elif member.isfile():
                 _write(tar, member, target)
             else:
-                raise BadArchive("The archive has something that is neither file, folder nor link: %s" % member.name)
+                raise ArchiveError("The archive has something that is neither file, folder nor link: %s" % member.name)
     # Last, so that no file can be written through one.
     for target, name in links:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -135,7 +135,7 @@ def _tree(folder, place, submodules):
         if below in submodules:
             entries.append((name + b"/", b"160000 " + name, submodules[below]))
         elif path.is_symlink():
-            entries.append((name, b"120000 " + name, _object(b"blob", os.fsencode(os.readlink(str(path))))))
+            entries.append((name, b"120000 " + name, _object(b"blob", os.fsencode(os.readlink(str(path)))))  # noqa: PTH115 - Python 3.8)
         elif path.is_dir():
             tree = _tree(path, below, submodules)
             if tree is not None:
@@ -167,14 +167,14 @@ def is_there(path, tree):
 
 
 def put(archive, path, tree, submodules):
-    """Unpack beside `path`, verify, rename. Raises BadArchive, tarfile.TarError, OSError."""
+    """Unpack beside `path`, verify, rename. Raises ArchiveError, tarfile.TarError, OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=path.name + ".", dir=str(path.parent)))
     try:
         unpack(archive, beside)
         found = tree_id(beside, submodules)
         if found != tree:
-            raise BadArchive("The archive holds tree %s; %s is wanted. Is it of another commit?" % (found, tree))
+            raise ArchiveError("The archive holds tree %s; %s is wanted. Is it of another commit?" % (found, tree))
         beside.chmod(0o755)
         if note_of(path).exists():
             note_of(path).unlink()
@@ -202,7 +202,7 @@ def main():
     if changed and not module.check_mode:
         try:
             put(module.params["archive"], path, tree, module.params["submodules"])
-        except (BadArchive, tarfile.TarError, OSError) as error:
+        except (ArchiveError, tarfile.TarError, OSError) as error:
             module.fail_json(msg="%s could not be unpacked: %s" % (module.params["archive"], error))
     module.exit_json(changed=changed, tree=tree)
 
