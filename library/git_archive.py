@@ -135,7 +135,8 @@ def _tree(folder, place, submodules):
         if below in submodules:
             entries.append((name + b"/", b"160000 " + name, submodules[below]))
         elif path.is_symlink():
-            entries.append((name, b"120000 " + name, _object(b"blob", os.fsencode(os.readlink(str(path)))))  # noqa: PTH115 - Python 3.8)
+            target = os.fsencode(os.readlink(str(path)))  # noqa: PTH115 - Path.readlink came with Python 3.9
+            entries.append((name, b"120000 " + name, _object(b"blob", target)))
         elif path.is_dir():
             tree = _tree(path, below, submodules)
             if tree is not None:
