@@ -211,9 +211,8 @@ class Synthesis:
         limit = math.ceil(self._rules.max_seconds * audio.sample_rate) * SAMPLE_BYTES
         written = 0
         pending: list[bytes] = []
-        with disk_full_is_507():
-            file = temporary.open("xb")
-        try:
+        # Around the whole: closing a file writes what is left, and may fail like any write.
+        with disk_full_is_507(), temporary.open("xb") as file:
             await anyio.to_thread.run_sync(_write_all, file, [wav_header(sample_rate=audio.sample_rate, data_bytes=0)])
             async for chunk in audio.chunks:
                 if not written:
@@ -229,8 +228,6 @@ class Synthesis:
                 raise StreamBroken(f"{written} bytes are no whole answer")
             header = wav_header(sample_rate=audio.sample_rate, data_bytes=written)
             await anyio.to_thread.run_sync(_finish_file, file, pending, header)
-        finally:
-            file.close()
         return written
 
     async def _encode(self, order: SpeechOrder, source: StoredSpeech) -> StoredSpeech:
@@ -240,12 +237,10 @@ class Synthesis:
         temporary = self._store.new_temporary()
         size = 0
         try:
-            with disk_full_is_507(), self._store.serving(source.filename):
-                file = temporary.open("xb")
-                with file:
-                    async for chunk in encoded(order.audio_format, rate, read_pcm(path)):
-                        size += len(chunk)
-                        await anyio.to_thread.run_sync(_write_all, file, [chunk])
+            with disk_full_is_507(), self._store.serving(source.filename), temporary.open("xb") as file:
+                async for chunk in encoded(order.audio_format, rate, read_pcm(path)):
+                    size += len(chunk)
+                    await anyio.to_thread.run_sync(_write_all, file, [chunk])
             finished = _finished(order, source.model, size, source.seconds)
             await self._store.put(temporary, finished)
         finally:
@@ -352,17 +347,15 @@ def _finished(order: SpeechOrder, model: str, size: int, seconds: float) -> Stor
 
 
 def _write_all(file: BinaryIO, blocks: list[bytes]) -> None:
-    with disk_full_is_507():
-        file.writelines(blocks)
-        file.flush()
+    file.writelines(blocks)
+    file.flush()
 
 
 def _finish_file(file: BinaryIO, blocks: list[bytes], header: bytes) -> None:
-    with disk_full_is_507():
-        file.writelines(blocks)
-        file.seek(0)
-        file.write(header)
-        file.flush()
+    file.writelines(blocks)
+    file.seek(0)
+    file.write(header)
+    file.flush()
 
 
 def _rate_of(path: Path) -> int:

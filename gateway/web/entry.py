@@ -17,7 +17,7 @@ from gateway.domain.errors import GatewayError
 from gateway.infrastructure.api_keys import ApiKeys
 from gateway.infrastructure.rate_limit import RateLimiter
 from gateway.settings import CommonSettings
-from gateway.web.docs import docs_routes
+from gateway.web.docs import Landing, docs_routes
 from gateway.web.errors import handle_gateway_error, handle_http_exception
 from gateway.web.metrics import Metrics, metrics_endpoint
 from gateway.web.middleware.access import AddressRateMiddleware, ApiKeyMiddleware
@@ -111,7 +111,7 @@ def _middleware(
 def create_entry(
     *,
     title: str,
-    description: str,
+    about: Landing,
     settings: CommonSettings,
     shared: Shared,
     routes: Sequence[BaseRoute],
@@ -123,7 +123,7 @@ def create_entry(
 
     Args:
         title: name of the entry, for documents and the landing page.
-        description: one sentence on it.
+        about: what it is and how to try it.
         settings: the entry's settings.
         shared: from ``create_shared``.
         routes: the entry's own routes; ``/health`` and ``/ready`` are among them.
@@ -132,9 +132,9 @@ def create_entry(
         is_public: tells by path what needs no API key besides the pages, health and readiness.
     """
     documented = [*routes, Route("/metrics", metrics_endpoint)]
-    openapi = openapi_endpoint(title=title, description=description, routes=documented)
+    openapi = openapi_endpoint(title=title, description=about.english, routes=documented)
     return Starlette(
-        routes=[*documented, Route("/openapi.json", openapi), *docs_routes(title=title, settings=settings)],
+        routes=[*documented, Route("/openapi.json", openapi), *docs_routes(title=title, about=about)],
         middleware=_middleware(settings=settings, shared=shared, upload_bytes=upload_bytes, is_public=is_public),
         exception_handlers={GatewayError: handle_gateway_error, HTTPException: handle_http_exception},
         lifespan=lifespan,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -139,7 +139,9 @@ class _Sink:
         self._file.close()
 
     def discard(self) -> None:
-        self._file.close()
+        # A full disk fails the last write once more on closing; the file goes in any case.
+        with suppress(OSError):
+            self._file.close()
         self.path.unlink(missing_ok=True)
 
     def finished(self) -> Upload:

@@ -54,7 +54,9 @@ class VoiceBench:
             time.sleep(0.05)
         return self
 
-    def upload(self, recording: bytes, *, device: str = "device-1", name: str = "Anna", **more: str) -> requests.Response:
+    def upload(
+        self, recording: bytes, *, device: str = "device-1", name: str = "Anna", **more: str
+    ) -> requests.Response:
         """Train, and give back the plain answer."""
         return requests.post(
             self.url + "/v1/voices/train",

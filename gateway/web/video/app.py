@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 
 from gateway.settings import VideoSettings
+from gateway.web.docs import Landing
 from gateway.web.entry import create_entry, create_shared
 from gateway.web.video.downloads import download_routes
 from gateway.web.video.health import health_routes
@@ -28,7 +29,14 @@ def create_video_app(*, settings: VideoSettings) -> Starlette:
 
     return create_entry(
         title="Twinport Video",
-        description="Talking-head videos: upload a face and a voice, submit, ask, download.",
+        about=Landing(
+            chinese="数字人视频：上传人物视频和语音，合成口型同步的视频。",
+            english="Talking-head videos: upload a face and a voice, submit, ask, download.",
+            self_tests=(
+                'curl "ENTRY/easy/query?code=test"',
+                'curl -F "audio=@/etc/hosts;filename=audio_test.wav" "ENTRY/upload"',
+            ),
+        ),
         settings=settings,
         shared=shared,
         # What is passed on comes last: it takes all that is left under /easy/.

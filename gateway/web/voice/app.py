@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 
 from gateway.settings import VoiceSettings
+from gateway.web.docs import Landing
 from gateway.web.entry import create_entry, create_shared
 from gateway.web.voice.admin import admin_routes
 from gateway.web.voice.archive import archive_routes
@@ -29,7 +30,11 @@ def create_voice_app(*, settings: VoiceSettings) -> Starlette:
 
     return create_entry(
         title="Twinport Voice",
-        description="Cloned speech: make a voice of a recording, then speak with it.",
+        about=Landing(
+            chinese="声音克隆：上传一段录音，用它的声音朗读任意文字。",
+            english="Cloned speech: make a voice of a recording, then speak with it.",
+            self_tests=("curl ENTRY/health", 'curl "ENTRY/v1/voices?device_id=test"'),
+        ),
         settings=settings,
         shared=shared,
         # Fixed paths come before those with a voice's id in the same place.

@@ -107,12 +107,13 @@ def test_errors_have_openais_shape(client: openai.OpenAI, voice: str) -> None:
         client.audio.speech.create(model="tts-1", voice=voice, input="Hello.", speed=4.0)
 
 
+@pytest.mark.slow
 def test_speed_changes_the_length(tmp_path: Path) -> None:
     with voice_bench(tmp_path, engine={}) as bench:
         voice = bench.ready_voice()
 
         def length(speed: float) -> int:
-            body = {"voice": voice, "input": "The same words at another pace.", "speed": speed, "response_format": "pcm"}
+            body = {"voice": voice, "input": "The same words again.", "speed": speed, "response_format": "pcm"}
             return len(requests.post(bench.url + "/v1/audio/speech", json=body, timeout=60).content)
 
         assert length(2.0) < length(1.0) < length(0.5)
@@ -157,6 +158,7 @@ def test_hanging_up_frees_the_engine(tmp_path: Path) -> None:
         assert bench.tts(voice, "Next.").status_code == 200
 
 
+@pytest.mark.slow
 def test_hanging_up_while_waiting_leaves_the_queue(tmp_path: Path) -> None:
     with voice_bench(tmp_path, engine={"preview_rtf": 1.0}) as bench:
         voice = bench.ready_voice()
@@ -189,5 +191,3 @@ def test_a_failing_engine_is_a_json_error_before_and_a_cut_after_the_first_sound
         unheard = requests.post(url, json={"voice": voice, "input": text, "response_format": "flac"}, timeout=30)
         assert (unheard.status_code, unheard.json()["error"]["code"]) == (502, "engine_stream_broken")
         assert bench.tts(voice, "All is well.").status_code == 200
-
-

@@ -199,9 +199,9 @@ HOSTILE = {
     "deep mp4 atoms": lambda: deep_mp4(20_000),
     "endless ogg": lambda: endless_ogg(2000),
     "zip bomb named wav": lambda: b"RIFF" + zlib.compress(bytes(10**7)) * 50,
-    "wav with absurd numbers": lambda: spoken_wav()[:22]
-    + struct.pack("<HIIHH", 65535, 0xFFFFFFFF, 0xFFFFFFFF, 65535, 65535)
-    + spoken_wav()[36:],
+    "wav with absurd numbers": lambda: (
+        spoken_wav()[:22] + struct.pack("<HIIHH", 65535, 0xFFFFFFFF, 0xFFFFFFFF, 65535, 65535) + spoken_wav()[36:]
+    ),
     "tiny wav of huge rate": lambda: spoken_wav()[:24] + struct.pack("<I", 2**31 - 1) + spoken_wav()[28:],
 }
 

@@ -18,9 +18,7 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("step", ["sync_file", "sync_folder"])
-def test_a_full_disk_is_a_507_and_leaves_no_litter(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
-) -> None:
+def test_a_full_disk_is_a_507_and_leaves_no_litter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     path = tmp_path / "file"
     files.write_atomically(path, b"old")
 

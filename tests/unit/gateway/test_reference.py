@@ -24,7 +24,8 @@ def speech(seconds: float, *, rate: int = RATE, level: float = 0.2) -> NDArray[n
         frames = file.readframes(2**24)
     samples = np.frombuffer(frames[: len(frames) // 2 * 2], dtype="<i2").astype(np.float32) / 32768
     positions = np.arange(int(seconds * rate)) * (source_rate / rate)
-    return (np.interp(positions % (len(samples) - 1), np.arange(len(samples)), samples) * level / 0.2).astype(np.float32)
+    again = np.interp(positions % (len(samples) - 1), np.arange(len(samples)), samples)
+    return (again * level / 0.2).astype(np.float32)
 
 
 def silence(seconds: float) -> NDArray[np.float32]:
@@ -142,8 +143,6 @@ def test_broken_numbers_in_a_float_file_do_no_harm() -> None:
 
 @pytest.mark.parametrize("rate", [16000, 22050, 24000, 44100, 48000])
 def test_every_rate_that_can_be_set_works(rate: int) -> None:
-    pcm, report = reference.normalise(
-        speech(6.0, rate=rate)[:, None], rate, longest_seconds=30, least_speech_seconds=3
-    )
+    pcm, report = reference.normalise(speech(6.0, rate=rate)[:, None], rate, longest_seconds=30, least_speech_seconds=3)
     assert report.sample_rate == rate
     assert 4 < len(pcm) / rate < 7

@@ -1,0 +1,198 @@
+"""What is stored, over clock jumps and restarts, in a real database."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.domain.naming import new_file_token, new_voice_id
+from gateway.domain.speech import AudioFormat, StoredSpeech
+from gateway.domain.voice import Failure, Voice, VoiceStatus
+from gateway.infrastructure import speech
+from gateway.infrastructure.database import open_database
+from gateway.infrastructure.speech import SpeechStore
+from gateway.infrastructure.voices import Voices
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+class Clock:
+    """A wall clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
+    engine = await open_database(f"sqlite+aiosqlite:///{tmp_path / 'gateway.sqlite3'}")
+    yield engine
+    await engine.dispose()
+
+
+def new_voice(clock: Clock, *, name: str = "Anna", device: str = "d") -> Voice:
+    return Voice(
+        id=new_voice_id(),
+        device_id=device,
+        name=name,
+        status=VoiceStatus.PENDING,
+        prompt_text="",
+        upload_name="a.wav",
+        upload_sha256="0" * 64,
+        created_at=clock(),
+        updated_at=clock(),
+    )
+
+
+async def add(voices: Voices, voice: Voice, most: int = 100) -> Voice:
+    return await voices.add(voice, repeat_window=timedelta(minutes=20), most=most)
+
+
+async def test_the_database_survives_a_crash_and_waits_for_others(database: AsyncEngine) -> None:
+    async with database.connect() as connection:
+        values = [
+            (await connection.execute(sa.text(f"PRAGMA {name}"))).scalar_one()
+            for name in ("journal_mode", "synchronous", "busy_timeout")
+        ]
+    assert values == ["wal", 2, 10000]
+
+
+async def test_migrations_match_the_tables(database: AsyncEngine) -> None:
+    def columns(connection: sa.Connection) -> dict[str, set[str]]:
+        inspector = sa.inspect(connection)
+        return {name: {column["name"] for column in inspector.get_columns(name)} for name in ("voices", "speech")}
+
+    async with database.connect() as connection:
+        found = await connection.run_sync(columns)
+    assert found["speech"] == set(speech.speech.columns.keys())
+    assert "reference_sha256" in found["voices"]
+
+
+async def test_voices_are_in_order_of_arrival_whatever_the_clock_does(database: AsyncEngine) -> None:
+    clock = Clock()
+    voices = Voices(database, now=clock)
+    made = []
+    for number, jump in enumerate((0, 3650, -7300, 1)):
+        clock.now += jump * DAY
+        made.append((await add(voices, new_voice(clock, name=str(number)))).id)
+    listed, total = await voices.page(device_id="d", limit=10, offset=0)
+    assert [voice.id for voice in listed] == made[::-1]
+    assert total == 4
+
+
+async def test_a_repeated_upload_is_found_though_the_clock_jumped_a_little(database: AsyncEngine) -> None:
+    clock = Clock()
+    voices = Voices(database, now=clock)
+    first = await add(voices, new_voice(clock))
+    for jump in (timedelta(minutes=5), -timedelta(minutes=8)):
+        clock.now += jump
+        assert (await add(voices, new_voice(clock))).id == first.id
+    clock.now += DAY
+    assert (await add(voices, new_voice(clock))).id != first.id
+
+
+async def test_a_failed_upload_may_be_tried_again(database: AsyncEngine) -> None:
+    clock = Clock()
+    voices = Voices(database, now=clock)
+    first = await add(voices, new_voice(clock))
+    await voices.set_failed(first.id, Failure("reference_silent", "静音", "silent"))
+    assert (await add(voices, new_voice(clock))).id != first.id
+
+
+async def test_what_was_read_is_not_remembered_beyond_a_write(database: AsyncEngine) -> None:
+    clock = Clock()
+    voices = Voices(database, now=clock)
+    voice = await add(voices, new_voice(clock))
+    assert await voices.get(voice.id, device_id="d") is not None
+    assert await voices.get(voice.id, device_id="other") is None
+    assert await voices.rename(voice.id, device_id="d", name="Berta")
+    found = await voices.get(voice.id, device_id="d")
+    assert found is not None
+    assert found.name == "Berta"
+    assert not await voices.delete(voice.id, device_id="other")
+    assert await voices.delete(voice.id, device_id="d")
+    assert await voices.get(voice.id, device_id=None) is None
+
+
+async def put(store: SpeechStore, size: int = 100, name: str = "x") -> StoredSpeech:
+    finished = StoredSpeech(name * 8, new_file_token(), "v", "model", size, 1.0, AudioFormat.WAV)
+    temporary = store.new_temporary()
+    temporary.write_bytes(b"x" * size)
+    await store.put(temporary, finished)
+    return finished
+
+
+async def opened(database: AsyncEngine, folder: Path, clock: Clock) -> SpeechStore:
+    store = SpeechStore(database, folder, now=clock)
+    await store.open()
+    return store
+
+
+async def test_a_clock_that_jumps_ahead_takes_no_file_that_is_in_use(database: AsyncEngine, tmp_path: Path) -> None:
+    clock = Clock()
+    store = await opened(database, tmp_path / "files", clock)
+    fresh = await put(store)
+    clock.now += 3650 * DAY
+    assert await store.expire(max_age=DAY, max_bytes=10**9) == 0
+    assert store.path_of(fresh.filename) is not None
+    # A later run of the process knows of no use, and the file is old.
+    later = await opened(database, tmp_path / "files", clock)
+    assert await later.expire(max_age=DAY, max_bytes=10**9) == 1
+    assert later.path_of(fresh.filename) is None
+
+
+async def test_a_clock_that_jumps_back_keeps_everything(database: AsyncEngine, tmp_path: Path) -> None:
+    clock = Clock()
+    await put(await opened(database, tmp_path / "files", clock))
+    clock.now -= 3650 * DAY
+    later = await opened(database, tmp_path / "files", clock)
+    assert await later.expire(max_age=DAY, max_bytes=10**9) == 0
+    assert await later.find("x" * 8, model="model") is not None
+
+
+async def test_the_least_recently_used_goes_first(
+    database: AsyncEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speech, "GRACE_SECONDS", 0.0)
+    clock = Clock()
+    store = await opened(database, tmp_path / "files", clock)
+    made = []
+    for name in "abc":
+        clock.now += timedelta(minutes=1)
+        made.append(await put(store, name=name))
+    clock.now += timedelta(minutes=1)
+    assert await store.find("a" * 8, model="model") is not None
+    with store.serving(made[1].filename):
+        assert await store.expire(max_age=DAY, max_bytes=250) == 1
+    kept = [store.path_of(one.filename) is not None for one in made]
+    assert kept == [True, True, False]
+
+
+async def test_another_models_speech_is_not_served(database: AsyncEngine, tmp_path: Path) -> None:
+    store = await opened(database, tmp_path / "files", Clock())
+    await put(store)
+    assert await store.find("x" * 8, model="other") is None
+    assert await store.find("x" * 8, model="") is not None
+
+
+async def test_a_file_that_was_damaged_is_not_served(database: AsyncEngine, tmp_path: Path) -> None:
+    store = await opened(database, tmp_path / "files", Clock())
+    finished = await put(store)
+    (store.folder / finished.filename).write_bytes(b"short")
+    assert await store.find("x" * 8, model="model") is None
+
+
+async def test_files_without_a_record_are_swept(database: AsyncEngine, tmp_path: Path) -> None:
+    store = await opened(database, tmp_path / "files", Clock())
+    finished = await put(store)
+    stray = store.folder / f"{new_file_token()}.wav"
+    stray.write_bytes(b"x")
+    assert await store.sweep() == 1
+    assert sorted(store.folder.iterdir()) == [store.folder / finished.filename]
