@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, FrozenSet, Mapping, Tuple
+from typing import Any, Callable, Dict, FrozenSet, Iterable, Mapping, Tuple
 
 STATE_DIR = "/var/lib/twinport/doctor"
 EVERY_REMEDY = frozenset(
@@ -52,11 +52,18 @@ class Settings:
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
+def _remedies(kinds: Iterable[str]) -> FrozenSet[str]:
+    strangers = sorted(set(kinds) - EVERY_REMEDY)
+    if strangers:
+        raise ValueError(f"unknown remedies: {', '.join(strangers)}; known: {', '.join(sorted(EVERY_REMEDY))}")
+    return frozenset(kinds)
+
+
 _CONVERTERS: Mapping[str, Callable[[Any], Any]] = {
     "targets": lambda value: tuple(Target(**target) for target in value),
     "projects": tuple,
     "gpu": bool,
-    "allow": frozenset,
+    "allow": _remedies,
     "allow_delete": bool,
     "cures_per_hour": int,
     "verify_timeout": float,

@@ -1,0 +1,191 @@
+"""The Ansible module and the host's program, where no container is needed."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import ansible.module_utils
+import pytest
+import yaml
+from ansible.module_utils.testing import patch_module_args
+
+from module_utils.engine_doctor.remedies import KINDS
+from module_utils.engine_doctor.settings import EVERY_REMEDY
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope="module")
+def module() -> Iterator[ModuleType]:
+    """The module, with the project's module_utils where Ansible would put them."""
+    ansible.module_utils.__path__.append(str(ROOT / "module_utils"))
+    spec = importlib.util.spec_from_file_location("engine_doctor_module", ROOT / "library" / "engine_doctor.py")
+    assert spec
+    assert spec.loader
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    yield loaded
+    ansible.module_utils.__path__.remove(str(ROOT / "module_utils"))
+
+
+@pytest.fixture
+def bare_host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A host with no program at all, hence without Docker."""
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    return tmp_path
+
+
+def run(module: ModuleType, capsys: pytest.CaptureFixture[str], **options: Any) -> dict[str, Any]:
+    with patch_module_args(options), pytest.raises(SystemExit):
+        module.main()
+    answer: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return answer
+
+
+def options(document: dict[str, Any], folder: Path, **more: Any) -> dict[str, Any]:
+    return {
+        "catalogue": document,
+        "targets": [{"name": "cosyvoice-engine", "engine": "cosyvoice"}],
+        "state_dir": str(folder / "state"),
+        **more,
+    }
+
+
+def test_check_mode_on_a_host_without_docker_is_honest(
+    module: ModuleType, document: dict[str, Any], bare_host: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = run(module, capsys, **options(document, bare_host, _ansible_check_mode=True))
+    assert (answer["changed"], answer["healthy"], answer["actions"], answer["diff"]) == (False, False, [], [])
+    assert [finding["id"] for finding in answer["findings"]] == ["docker-missing"]
+    assert not (bare_host / "state").exists()
+
+
+def test_the_real_run_says_the_same_and_writes_the_report(
+    module: ModuleType, document: dict[str, Any], bare_host: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = run(module, capsys, **options(document, bare_host, _ansible_check_mode=True))
+    answer = run(module, capsys, **options(document, bare_host))
+    for key in ("changed", "healthy", "actions", "diff", "findings", "table"):
+        assert answer[key] == plan[key]
+    report = bare_host / "state" / "report.json"
+    assert json.loads(report.read_text()) == answer["report"]
+    assert report.stat().st_mode & 0o777 == 0o644
+
+
+def test_the_table_speaks_chinese(
+    module: ModuleType, document: dict[str, Any], bare_host: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = run(module, capsys, **options(document, bare_host, language="zh"))
+    assert any("未安装 Docker" in line for line in answer["table"])
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"catalogue": {"schema": 1, "errors": [{"id": "x"}]}}, "error 'x'"),
+        ({"targets": [{"name": "x", "engine": "coqui"}]}, "must be one of"),
+        ({"allow": ["pray"]}, "pray"),
+    ],
+)
+def test_mistakes_fail_with_a_sentence(
+    module: ModuleType,
+    document: dict[str, Any],
+    bare_host: Path,
+    capsys: pytest.CaptureFixture[str],
+    change: dict[str, Any],
+    sentence: str,
+) -> None:
+    answer = run(module, capsys, **{**options(document, bare_host), **change})
+    assert answer["failed"]
+    assert sentence in answer["msg"]
+
+
+def test_the_documentation_describes_every_option(module: ModuleType) -> None:
+    documented = yaml.safe_load(module.DOCUMENTATION)["options"]
+
+    def compare(spec: dict[str, Any], described: dict[str, Any]) -> None:
+        assert set(spec) == set(described)
+        for name, option in spec.items():
+            for key in ("type", "required", "default", "choices", "elements"):
+                assert option.get(key) == described[name].get(key), f"{name}: {key}"
+            compare(option.get("options", {}), described[name].get("suboptions", {}))
+
+    compare(module.argument_spec(), documented)
+
+
+def test_ansible_doc_renders_it() -> None:
+    ansible_doc = Path(sys.executable).with_name("ansible-doc")
+    done = subprocess.run(
+        [ansible_doc, "-M", ROOT / "library", "engine_doctor"], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Reads the containers' logs since their last start" in done.stdout
+    assert "RETURN VALUES" in done.stdout
+
+
+def install(folder: Path, document: dict[str, Any], **settings: Any) -> list[str]:
+    """What the role puts on a host; returns how to call the program."""
+    (folder / "files").mkdir(parents=True)
+    (folder / "known_errors.json").write_text(json.dumps(document))
+    config = {"state_dir": str(folder / "state"), "targets": [{"name": "x", "engine": "duix"}], **settings}
+    (folder / "doctor.json").write_text(json.dumps(config))
+    script = f"""
+import sys
+from pathlib import Path
+from module_utils.engine_doctor import cli
+cli.CONFIG = Path({str(folder / "doctor.json")!r})
+cli.INSTALLATION = Path({str(folder)!r})
+sys.exit(cli.main())
+"""
+    return [sys.executable, "-c", script]
+
+
+def call(program: list[str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*program, *arguments], capture_output=True, text=True, check=False, cwd=ROOT, env={"PATH": "/nonexistent"}
+    )
+
+
+def test_the_program_on_a_host_without_docker(document: dict[str, Any], tmp_path: Path) -> None:
+    program = install(tmp_path / "doctor", document)
+    assert call(program, "status").returncode == 2
+    assert "no report yet" in call(program, "status").stderr
+    check = call(program, "check")
+    assert (check.returncode, "Docker is not installed" in check.stdout) == (1, True)
+    assert not (tmp_path / "doctor" / "state").exists()
+    assert call(program, "cure", "--json").returncode == 1
+    status = call(program, "status", "--json")
+    assert (status.returncode, json.loads(status.stdout)["state"]) == (1, "faulty")
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"colour": 1}, "unknown setting 'colour'"),
+        ({"cures_per_hour": "x"}, "'cures_per_hour'"),
+        ({"targets": [{}]}, "'targets'"),
+    ],
+)
+def test_the_program_names_a_damaged_setting(
+    document: dict[str, Any], tmp_path: Path, settings: dict[str, Any], sentence: str
+) -> None:
+    done = call(install(tmp_path / "doctor", document, **settings), "check")
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_damaged_installation_is_named(document: dict[str, Any], tmp_path: Path) -> None:
+    program = install(tmp_path / "doctor", document)
+    (tmp_path / "doctor" / "known_errors.json").write_text("{")
+    done = call(program, "check")
+    assert (done.returncode, "known_errors.json is missing or damaged" in done.stderr) == (2, True)
+
+
+def test_settings_and_remedies_know_the_same_kinds() -> None:
+    assert frozenset(KINDS) == EVERY_REMEDY
