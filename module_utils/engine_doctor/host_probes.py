@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from datetime import datetime, timezone
@@ -115,7 +116,7 @@ class HostProbes:
         inodes = {f"socket:[{inode}]" for number, inode in _listening_sockets(PROC / "net") if number == port}
         for link in PROC.glob("[0-9]*/fd/*"):
             try:
-                if str(link.readlink()) in inodes:
+                if os.readlink(link) in inodes:  # noqa: PTH115 - Path.readlink came with Python 3.9
                     process = link.parent.parent
                     return f"the program {(process / 'comm').read_text().strip()} (process {process.name})"
             except OSError:
