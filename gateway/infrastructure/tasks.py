@@ -109,14 +109,16 @@ class TaskStore:
 
     async def get(self, code: str) -> Task | None:
         """A task by the client's code."""
-        known = self._live.get(code) or self._finished.get(code)
+        known = self._known(code)
         if known is not None:
             return known
         async with self._database.connect() as connection:
             found = (await connection.execute(sa.select(_TABLE).where(_TABLE.c.code == code))).mappings().first()
-        if found is None:
-            return None
-        return self._remember(_task_of(found))
+        # While the database answered, the task may have moved on: what is in memory is newer.
+        return self._known(code) or (self._remember(_task_of(found)) if found is not None else None)
+
+    def _known(self, code: str) -> Task | None:
+        return self._live.get(code) or self._finished.get(code)
 
     async def add(self, code: str, *, audio_url: str, video_url: str, options: Mapping[str, object]) -> Task:
         """Write a new task down; a code that exists already stays what it is.

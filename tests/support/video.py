@@ -84,9 +84,12 @@ def duix(folder: Path, media: Path, *arguments: str) -> DuixServer:
 
 
 def start_again(engine: DuixServer, *arguments: str) -> None:
-    """Start the engine on the same port and folder with other switches."""
-    kept = [part for part in engine.command if part != "--fault"]
-    command = [part for i, part in enumerate(engine.command) if engine.command[i - 1] != "--fault" and part in kept]
+    """Start the engine on the same port and folder, with these switches in place of its fault."""
+    command = list(engine.command)
+    for switch in ("--fault", "--fault-tasks"):
+        if switch in command:
+            position = command.index(switch)
+            del command[position : position + 2]
     engine.command = [*command, *arguments]
     engine.start()
 

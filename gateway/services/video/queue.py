@@ -105,17 +105,22 @@ class VideoQueue:
         Raises:
             GatewayError: ``input_missing`` (400), ``queue_full`` (503), ``storage_full`` (507).
         """
+        # A submit that has begun is finished, whatever becomes of its request: half of one would be a lost task.
+        return await asyncio.shield(self._take(code, audio_url=audio_url, video_url=video_url, options=options))
+
+    async def _take(self, code: str, *, audio_url: str, video_url: str, options: Mapping[str, Any]) -> Task:
         async with self._intake:
             known = await self.store.get(code)
             if known is not None:
                 return known
             if self.store.live_count >= self._settings.queue_size:
                 raise queue_full(self._settings.queue_size)
-            await asyncio.to_thread(self._hold, task_key(code), audio_url, video_url)
+            key = task_key(code)
+            await asyncio.to_thread(self._hold, key, audio_url, video_url)
             try:
                 task = await self.store.add(code, audio_url=audio_url, video_url=video_url, options=options)
-            except BaseException:
-                self._folder.drop_inputs(task_key(code))
+            except GatewayError:
+                await asyncio.to_thread(self._folder.drop_inputs, key)
                 raise
         log.info("task submitted", task=code)
         return task
