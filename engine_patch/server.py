@@ -223,6 +223,26 @@ LOAD_FAILURES: Tuple[Tuple[str, str, int], ...] = (
 # --------------------------------------------------------------------------------------------------------------------
 # Reading a form: bounded in size, count and time; a file goes straight to its place
 # --------------------------------------------------------------------------------------------------------------------
+class Scratch:
+    """A request's folder for files: made when the first one comes, removed with all that is in it."""
+
+    def __init__(self) -> None:
+        self._folder: Optional[Path] = None
+
+    def folder(self) -> Path:
+        """Raises EngineError where none can be made."""
+        if self._folder is None:
+            try:
+                self._folder = Path(tempfile.mkdtemp(prefix="{}{}-".format(TEMPORARY_PREFIX, os.getpid())))
+            except OSError as error:
+                raise disk_error(error) from error
+        return self._folder
+
+    def remove(self) -> None:
+        if self._folder is not None:
+            shutil.rmtree(str(self._folder), ignore_errors=True)
+
+
 @dataclasses.dataclass
 class Form:
     """A request's fields by name, and where its files were written."""
@@ -257,14 +277,14 @@ class _Part:
 
 
 class MultipartReader:
-    """Feeds a multipart body to python-multipart's callback parser; text stays in memory, files go to `folder`.
+    """Feeds a multipart body to python-multipart's callback parser; text stays in memory, files go to `scratch`.
 
     Raises EngineError where a limit is passed or a file name tries to leave its folder.
     """
 
-    def __init__(self, boundary: bytes, folder: Path, limits: FormLimits) -> None:
+    def __init__(self, boundary: bytes, scratch: Scratch, limits: FormLimits) -> None:
         self.form = Form()
-        self._folder = folder
+        self._scratch = scratch
         self._limits = limits
         self._part = _Part()
         self._parts = 0
@@ -327,7 +347,7 @@ class MultipartReader:
         self._part.name = options.get(b"name", b"").decode("utf-8", "replace")
         if b"filename" in options:
             check_file_name(options[b"filename"].decode("utf-8", "replace"))
-            self._part.path = self._folder / "upload-{}".format(self._parts)
+            self._part.path = self._scratch.folder() / "upload-{}".format(self._parts)
             self._part.file = self._part.path.open("xb")
 
     def _data(self, data: bytes, start: int, end: int) -> None:
@@ -440,15 +460,15 @@ class Body:
         return not (declared.isdigit() and int(declared) > self._limit)
 
 
-async def read_form(request: Request, folder: Path, limits: FormLimits, pause: float) -> Form:
-    """Read an urlencoded or multipart body. Files are written into `folder` under names of our own.
+async def read_form(request: Request, scratch: Scratch, limits: FormLimits, pause: float) -> Form:
+    """Read an urlencoded or multipart body. Files are written into `scratch` under names of our own.
 
     Raises EngineError (400, 408, 413, 415, 422, 507) and ClientGone.
     """
     body = Body(request, limits.body_bytes, pause)
     reader: Any = None
     try:
-        reader = form_reader(request.headers.get("content-type", ""), folder, limits)
+        reader = form_reader(request.headers.get("content-type", ""), scratch, limits)
         async for chunk in body.chunks():
             if chunk:
                 reader.feed(chunk)
@@ -467,12 +487,12 @@ async def read_form(request: Request, folder: Path, limits: FormLimits, pause: f
             reader.abandon()
 
 
-def form_reader(content_type: str, folder: Path, limits: FormLimits) -> Any:
+def form_reader(content_type: str, scratch: Scratch, limits: FormLimits) -> Any:
     kind, options = parse_options_header(content_type)
     if kind == b"multipart/form-data":
         if not options.get(b"boundary"):
             raise EngineError(400, "bad_request", "The multipart body has no boundary.")
-        return MultipartReader(options[b"boundary"], folder, limits)
+        return MultipartReader(options[b"boundary"], scratch, limits)
     if kind in {b"application/x-www-form-urlencoded", b""}:
         return UrlencodedReader(limits)
     raise EngineError(415, "unsupported_media_type", "Send a form: multipart or urlencoded.")
@@ -690,7 +710,8 @@ class Engine:
 
     def _copying_speakers(self) -> Optional[Speakers]:
         known: Any = getattr(self._frontend, "spk2info", None)
-        able = hasattr(self._model, "add_zero_shot_spk") and isinstance(known, dict)
+        able = hasattr(self._model, "add_zero_shot_spk") and hasattr(self._frontend, "_extract_text_token")
+        able = able and isinstance(known, dict)
         if not able or "zero_shot_spk_id" not in parameters(self._model.inference_zero_shot):
             return None
         speakers = Speakers(known)
@@ -772,12 +793,12 @@ class Engine:
             yield from method(text, *given, prompt, **chosen)
 
     def _entry(self, order: Order, features: Optional[Features], prompt_text: str) -> Dict[str, Any]:
-        tokenise = getattr(self._frontend, "_extract_text_token", None)
-        if features is None or (features.prompt_text != prompt_text and tokenise is None):
+        if features is None:
             features = self.analyse(order.reference, prompt_text)  # type: ignore[arg-type]
         entry = dict(features.entry)
         if features.prompt_text != prompt_text and order.mode != "cross_lingual":
-            entry["prompt_text"], entry["prompt_text_len"] = tokenise(prompt_text)  # type: ignore[misc]
+            token, length = self._frontend._extract_text_token(prompt_text)  # noqa: SLF001 - there is no other way
+            entry["prompt_text"], entry["prompt_text_len"] = token, length
         return entry
 
     def _texts(self, order: Order, options: Dict[str, Any]) -> Iterator[Tuple[str, Dict[str, Any]]]:
@@ -1026,25 +1047,33 @@ class VoiceStore:
         finally:
             shutil.rmtree(beside, ignore_errors=True)
 
-    def use(self, voice_id: str, folder: Path) -> Tuple[Voice, Path, Optional[Features]]:
-        """A voice for one request: its reference as a link in the request's own folder, its features if at hand.
-
-        Raises EngineError `voice_unknown`.
-        """
+    def use(self, voice_id: str) -> Tuple[Voice, Optional[Features]]:
+        """A voice for one request, and its features if they are at hand. Raises EngineError `voice_unknown`."""
         with self._lock:
             voice = self.get(voice_id)
             self._voices.move_to_end(voice_id)
             if voice_id in self._features:
                 self._features.move_to_end(voice_id)
-            source = self._folder / voice_id
-            link = folder / "reference.wav"
             try:
-                touch(source / "voice.json")
-                link_or_copy(source / "reference.wav", link)
+                touch(self._folder / voice_id / "voice.json")
             except FileNotFoundError:
                 self._forget(voice_id)
                 raise voice_unknown(voice_id) from None
-            return voice, link, self._features.get(voice_id)
+            return voice, self._features.get(voice_id)
+
+    def lend_reference(self, voice_id: str, folder: Path) -> Path:
+        """Its reference as a link in a request's own folder, where no eviction reaches it.
+
+        Raises EngineError `voice_unknown`.
+        """
+        with self._lock:
+            link = folder / "reference.wav"
+            try:
+                link_or_copy(self._folder / voice_id / "reference.wav", link)
+            except FileNotFoundError:
+                self._forget(voice_id)
+                raise voice_unknown(voice_id) from None
+            return link
 
     def remember(self, voice_id: str, features: Features) -> None:
         with self._lock:
@@ -1756,12 +1785,12 @@ class Service:
     async def synthesise(self, request: Request, mode: str) -> Response:
         """Answer with the first samples in hand, or raise EngineError or ClientGone."""
         engine = self._loader.require_engine()
-        folder = request_folder()
+        scratch = Scratch()
         gone: Optional[asyncio.Future[None]] = None
         job: Optional[Job] = None
         try:
-            form = await self._read(request, folder)
-            order, features = await self._prepare(mode, form, engine, folder)
+            form = await self._read(request, scratch)
+            order, features = await self._prepare(mode, form, engine, scratch)
             log.info(
                 "request=%s mode=%s characters=%d voice=%s stream=%s",
                 request_id_of(request),
@@ -1777,12 +1806,12 @@ class Service:
                 first,
                 job,
                 gone,
-                lambda: remove_folder(folder),
+                scratch.remove,
                 self._headers(engine),
                 self._settings.send_timeout_seconds,
             )
         except BaseException as error:
-            remove_folder(folder)
+            scratch.remove()
             if job is not None:
                 job.cancel()
             if gone is not None:
@@ -1799,28 +1828,33 @@ class Service:
             free_gpu_memory()
         return answer
 
-    async def _read(self, request: Request, folder: Path) -> Form:
+    async def _read(self, request: Request, scratch: Scratch) -> Form:
         most = self._settings.max_upload_bytes
         field = 8 * self._settings.max_text_chars + 4096
         limits = FormLimits(body_bytes=most, field_bytes=field)
         if not request.headers.get("content-type", "").startswith("multipart/"):
             # Percent-encoded text is three times as long.
             limits = dataclasses.replace(limits, body_bytes=4 * field)
-        return await read_form(request, folder, limits, self._settings.read_timeout_seconds)
+        return await read_form(request, scratch, limits, self._settings.read_timeout_seconds)
 
-    async def _prepare(self, mode: str, form: Form, engine: Engine, folder: Path) -> Tuple[Order, Optional[Features]]:
+    async def _prepare(
+        self, mode: str, form: Form, engine: Engine, scratch: Scratch
+    ) -> Tuple[Order, Optional[Features]]:
         order = plan(mode, form, engine, self._settings)
         if order.voice_id:
-            voice, reference, features = self._voices.use(order.voice_id, folder)
+            voice, features = self._voices.use(order.voice_id)
             if mode == "zero_shot" and not order.prompt_text:
                 if not voice.prompt_text:
                     raise EngineError(
                         422, "field_missing", "The field prompt_text is missing: this voice was registered without one."
                     )
                 order = dataclasses.replace(order, prompt_text=voice.prompt_text)
-            return dataclasses.replace(order, reference=reference), features
+            if features is None:
+                reference = self._voices.lend_reference(order.voice_id, scratch.folder())
+                order = dataclasses.replace(order, reference=reference)
+            return order, features
         if mode in PROMPT_MODES:
-            checked = await self._check_reference(find_upload(form), folder)
+            checked = await self._check_reference(find_upload(form), scratch.folder())
             order = dataclasses.replace(order, reference=checked.path)
         return order, None
 
@@ -1865,14 +1899,14 @@ class Service:
     async def register(self, request: Request) -> Response:
         """Analyse a reference once and keep it. Raises EngineError and ClientGone."""
         engine = self._loader.require_engine()
-        folder = request_folder()
+        scratch = Scratch()
         gone: Optional[asyncio.Future[None]] = None
         try:
-            form = await self._read(request, folder)
+            form = await self._read(request, scratch)
             prompt_text = ""
             if form.fields.get("prompt_text", ""):
                 prompt_text = read_text(form, "prompt_text", self._settings.max_prompt_chars)
-            reference = await self._check_reference(find_upload(form), folder)
+            reference = await self._check_reference(find_upload(form), scratch.folder())
             voice = Voice(
                 VoiceStore.name(reference.path, prompt_text),
                 prompt_text,
@@ -1893,7 +1927,7 @@ class Service:
         finally:
             if gone is not None:
                 gone.cancel()
-            remove_folder(folder)
+            scratch.remove()
 
     def _register(self, engine: Engine, reference: Reference, voice: Voice) -> Iterator[Voice]:
         features = engine.analyse(reference.path) if engine.analyses_once else None
@@ -1921,16 +1955,12 @@ def free_gpu_memory() -> None:
             torch.cuda.empty_cache()
 
 
-def remove_folder(folder: Path) -> None:
-    shutil.rmtree(str(folder), ignore_errors=True)
-
-
 def remove_leftovers() -> None:
     """Remove the folders of requests that a killed server left; its process id is ours or nobody's."""
     for folder in Path(tempfile.gettempdir()).glob(TEMPORARY_PREFIX + "*"):
         owner = folder.name[len(TEMPORARY_PREFIX) :].split("-")[0]
         if owner.isdigit() and (int(owner) == os.getpid() or not is_alive(int(owner))):
-            remove_folder(folder)
+            shutil.rmtree(str(folder), ignore_errors=True)
 
 
 def is_alive(process_id: int) -> bool:
@@ -1941,14 +1971,6 @@ def is_alive(process_id: int) -> bool:
     except OSError:
         return True
     return True
-
-
-def request_folder() -> Path:
-    """A folder for one request's files, owned by this process. Raises EngineError."""
-    try:
-        return Path(tempfile.mkdtemp(prefix="{}{}-".format(TEMPORARY_PREFIX, os.getpid())))
-    except OSError as error:
-        raise disk_error(error) from error
 
 
 # --------------------------------------------------------------------------------------------------------------------

@@ -83,10 +83,6 @@ def open_request(engine: Engine, **fields: str) -> socket.socket:
     return client
 
 
-def running(engine: Engine) -> int:
-    return int(engine.health()["queue"]["running"])
-
-
 @pytest.mark.parametrize("stream", ["false", "true"])
 def test_a_client_that_leaves_frees_the_engine(tmp_path: Path, stream: str) -> None:
     """The work would take a minute; the slot is free long before."""
@@ -171,7 +167,7 @@ def test_a_reader_that_stops_is_cut_off(tmp_path: Path) -> None:
             time.sleep(0.1)
         assert "stopped reading" in engine.output()
         engine.wait_until_clean()
-        assert running(engine) == 0
+        engine.wait_for(lambda health: health["queue"]["running"] == 0)
         client.close()
 
 

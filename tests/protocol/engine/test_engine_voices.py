@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -127,7 +128,7 @@ def test_files_that_vanish_make_the_voice_unknown(tmp_path: Path) -> None:
         voice_id = engine.register(reference()).json()["voice_id"]
         description = json.loads((engine.voices_folder / voice_id / "voice.json").read_text())
         assert description["voice_id"] == voice_id
-        (engine.voices_folder / voice_id / "reference.wav").unlink()
+        shutil.rmtree(engine.voices_folder / voice_id)
         assert engine.speak("cross_lingual", tts_text="hi", voice_id=voice_id).json()["code"] == "voice_unknown"
         assert engine.register(reference()).status_code == 201
         assert engine.speak("cross_lingual", tts_text="hi", voice_id=voice_id).status_code == 200
