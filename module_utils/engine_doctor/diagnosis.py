@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import List, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 from .catalogue import Catalogue, KnownError
 from .causes import Match, fold
 from .containers import NEVER, Container
-from .docker_cli import Docker
+from .docker_cli import Docker, DockerError
+from .engine_http import port_state
 from .host_probes import HostProbes, container_state, missing_container
-from .log_matcher import LogMatcher, match_text
+from .log_matcher import LogMatcher, Rules, match_text
 from .log_text import normalise_time
 from .memory import Memory
 from .settings import Settings
@@ -89,6 +90,7 @@ class Examiner:
         self._catalogue = catalogue
         self._settings = settings
         self._memory = memory
+        self._prepared: Dict[Tuple[str, str], Rules] = {}
 
     def diagnose(self) -> Diagnosis:
         """Look at everything once. Raises DockerError when docker answers first and fails later."""
@@ -110,10 +112,11 @@ class Examiner:
         container = patient.container
         if container is None:
             return self._match(patient.engine, "state", missing_container())
-        matches = self._log_matches(patient) if container.started else []
-        state = container_state(container, loops=self._loops(container))
-        ports = self._probes.port_conflicts(self._docker, container)
-        matches += self._match(patient.engine, "state", f"{state}\n{ports}")
+        matches, unreadable = self._log_matches(patient) if container.started else ([], "")
+        state = [container_state(container, loops=self._loops(container)), unreadable]
+        state.append(self._probes.port_conflicts(self._docker, container))
+        state.append(self._engine_port(patient, container))
+        matches += self._match(patient.engine, "state", "\n".join(state))
         if container.running and container.wants_gpu:
             matches += self._match(patient.engine, "gpu", self._probes.gpu_inside(self._docker, container))
         return fold(matches)
@@ -128,15 +131,34 @@ class Examiner:
         optional = {target.name for target in self._settings.targets if not target.expected}
         return tuple(p for p in found.values() if p.container or p.name not in optional)
 
-    def _log_matches(self, patient: Patient) -> List[Match]:
-        errors = self._catalogue.select(patient.engine, "log")
-        matcher = LogMatcher(errors, self._catalogue.benign, patient.since)
-        self._docker.logs(patient.name, patient.since, matcher.feed)
-        return matcher.finish()
+    def _log_matches(self, patient: Patient) -> Tuple[List[Match], str]:
+        """What the log shows; a log that can't be read (a driver without one, say) is a line of its own."""
+        matcher = LogMatcher(self._rules(patient.engine, "log"), patient.since)
+        try:
+            self._docker.logs(patient.name, patient.since, matcher.feed)
+        except DockerError as error:
+            return matcher.finish(), f"log unreadable: {error}"
+        return matcher.finish(), ""
+
+    def _engine_port(self, patient: Patient, container: Container) -> str:
+        """An engine that went away while its container stays, or that takes connections and never answers."""
+        if not container.running or self._loops(container):
+            return ""
+        state = port_state(container, patient.engine)
+        if state == "silent":
+            return "engine silent: its port is open, requests get no answer"
+        if state == "closed" and "python" not in self._docker.processes(container.name):
+            return "engine gone: its program has ended, the container stays up"
+        return ""
 
     def _match(self, engine: str, source: str, text: str) -> List[Match]:
-        errors = self._catalogue.select(engine, source)
-        return match_text(text.encode(), errors, self._catalogue.benign) if errors else []
+        return match_text(text.encode(), self._rules(engine, source))
+
+    def _rules(self, engine: str, source: str) -> Rules:
+        key = (engine, source)
+        if key not in self._prepared:
+            self._prepared[key] = Rules.of(self._catalogue.select(engine, source), self._catalogue.benign)
+        return self._prepared[key]
 
     def _host_findings(self, trouble: str) -> List[Finding]:
         state = self._match("host", "state", self._probes.docker_state(trouble))

@@ -55,6 +55,10 @@ class Docker:
         """Run a program inside a running container as root; its failure is a result."""
         return self.commands.run(["docker", "exec", "--user", "0", name, *argv], timeout=timeout)
 
+    def processes(self, name: str) -> str:
+        """The command lines of a running container's processes."""
+        return self.commands.run(["docker", "top", name, "-eo", "pid,args"], timeout=30).text
+
     def read_file(self, name: str, path: str) -> Optional[bytes]:
         """Content of one file in a container, running or not; None where there is none."""
         done = self.commands.run(["docker", "cp", "--follow-link", f"{name}:{path}", "-"], timeout=120)

@@ -13,7 +13,7 @@ tracebacks with chained exceptions and exception groups (one incident each; its 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .anchors import choose_anchors
 from .catalogue import KnownError, Pattern
@@ -66,17 +66,32 @@ class _Tally:
     followers: Dict[int, Follower] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Rules:
+    """Errors and harmless lines, made ready for searching. Making them takes some milliseconds, so keep them."""
+
+    errors: Tuple[KnownError, ...]
+    benign: Tuple[Pattern, ...]
+    anchors: Mapping[bytes, Tuple[_IndexedPattern, ...]]
+
+    @classmethod
+    def of(cls, errors: Sequence[KnownError], benign: Sequence[Pattern] = ()) -> Rules:
+        """Rules for these errors, except in lines that are benign."""
+        patterns = [(index, pattern) for index, error in enumerate(errors) for pattern in error.patterns]
+        chosen = choose_anchors([pattern for _, pattern in patterns])
+        anchors = {anchor: tuple(patterns[number] for number in numbers) for anchor, numbers in chosen.items()}
+        return cls(tuple(errors), tuple(benign), anchors)
+
+
 class LogMatcher:
     """Feed a log in pieces of any size, then ask for the matches.
 
     ``since``: lines whose Docker time is older do not count (RFC 3339, UTC). Lines without such a time always count.
     """
 
-    def __init__(self, errors: Sequence[KnownError], benign: Sequence[Pattern] = (), since: str = "") -> None:
-        self._errors = tuple(errors)
-        self._benign = tuple(benign)
+    def __init__(self, rules: Rules, since: str = "") -> None:
+        self._rules = rules
         self._since = normalise_time(since)
-        self._anchors = _anchored(self._errors)
         self._pieces: List[bytes] = []
         self._size = 0
         self._begun = False
@@ -143,7 +158,7 @@ class LogMatcher:
 
     def _hits(self, data: bytes) -> Set[_Hit]:
         found: Set[_Hit] = set()
-        for anchor, patterns in self._anchors.items():
+        for anchor, patterns in self._rules.anchors.items():
             position = data.find(anchor)
             while position >= 0:
                 start, end = line_start(data, position), line_end(data, position)
@@ -165,7 +180,7 @@ class LogMatcher:
             yield _Hit(start, position, index, text, time or local_time(content))
 
     def _harmless(self, line: bytes, index: int) -> bool:
-        return any(p.find(line) >= 0 for p in self._errors[index].unless + self._benign)
+        return any(p.find(line) >= 0 for p in self._rules.errors[index].unless + self._rules.benign)
 
     def _count(self, hit: _Hit, incident: _Incident) -> None:
         """Count the hit as the root of its incident or as something that followed."""
@@ -179,12 +194,12 @@ class LogMatcher:
             tally.last_seen = hit.time or tally.last_seen
             return
         followers = self._tallies[incident.root].followers
-        known = followers.get(hit.error, Follower(self._errors[hit.error].id, 0, hit.text))
+        known = followers.get(hit.error, Follower(self._rules.errors[hit.error].id, 0, hit.text))
         followers[hit.error] = Follower(known.id, known.count + 1, known.evidence)
 
     def _match(self, index: int, tally: _Tally) -> Match:
         return Match(
-            error=self._errors[index],
+            error=self._rules.errors[index],
             count=tally.count,
             evidence=tally.evidence,
             first_seen=tally.first_seen,
@@ -193,19 +208,11 @@ class LogMatcher:
         )
 
 
-def match_text(
-    data: bytes, errors: Sequence[KnownError], benign: Sequence[Pattern] = (), since: str = ""
-) -> List[Match]:
+def match_text(data: bytes, rules: Rules, since: str = "") -> List[Match]:
     """The matches in a text that is at hand as a whole."""
-    matcher = LogMatcher(errors, benign, since)
+    matcher = LogMatcher(rules, since)
     matcher.feed(data)
     return matcher.finish()
-
-
-def _anchored(errors: Sequence[KnownError]) -> Dict[bytes, Tuple[_IndexedPattern, ...]]:
-    patterns = [(index, pattern) for index, error in enumerate(errors) for pattern in error.patterns]
-    anchors = choose_anchors([pattern for _, pattern in patterns])
-    return {anchor: tuple(patterns[number] for number in numbers) for anchor, numbers in anchors.items()}
 
 
 def _within(hit: _Hit, span: Span) -> bool:

@@ -11,6 +11,7 @@ LONGEST_MESSAGE = 1 << 20  # bytes of one JSON line or message that are kept whi
 
 _COLOUR = re.compile(rb"\x1b(?:\[[0-?]{0,32}[ -/]{0,8}[@-~]|[@-Z\\-_])")
 _DOCKER_TIME = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?Z ")
+_CREDENTIALS = re.compile(r"://[^/\s@]+@")
 _LOCAL_TIME = re.compile(rb"\[?(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)")
 
 
@@ -57,7 +58,8 @@ def evidence(line: bytes, position: int) -> str:
     """The line as a report shows it: printable, cut to LONGEST_EVIDENCE bytes around the match at ``position``."""
     start = 0 if position < LONGEST_EVIDENCE // 2 else position - LONGEST_EVIDENCE // 4
     cut = line[start : start + LONGEST_EVIDENCE].decode("utf-8", "replace")
-    return "".join(char if char.isprintable() else " " for char in cut).strip(" |")
+    printable = "".join(char if char.isprintable() else " " for char in cut).strip(" |")
+    return _CREDENTIALS.sub("://***@", printable)
 
 
 def is_json(start: bytes) -> bool:

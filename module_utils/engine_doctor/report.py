@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import datetime
 from typing import Any, Dict, List, Mapping, Sequence
 
 from .catalogue import Text
-from .diagnosis import Diagnosis, Patient
+from .diagnosis import HOST, Diagnosis, Patient
 from .memory import Memory
+from .report_words import WORDS
 from .settings import Settings
-from .treatment import APPLIED, GIVEN_UP, PLANNED, TRIED, Decision
+from .treatment import APPLIED, GIVEN_UP, TRIED, Decision
 
 SCHEMA = 1
 
@@ -23,6 +25,7 @@ def build(
         "checked_at": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "healthy": state_of(decisions) == "healthy",
         "state": state_of(decisions),
+        "host": {"state": state_of([d for d in decisions if d.finding.where == HOST])},
         "containers": [_container(patient, decisions) for patient in diagnosis.patients],
         "findings": [_finding(decision) for decision in decisions],
         "cures": {
@@ -45,42 +48,43 @@ def state_of(decisions: Sequence[Decision]) -> str:
 
 
 def table(report: Mapping[str, Any], language: str = "en") -> List[str]:
-    """The report as lines: a row for each container, then what was found."""
-    words = _WORDS[language]
-    rows = [words["head"]]
+    """The report as lines: a row for the host and each container, then a paragraph for each finding."""
+    words = WORDS[language]
+    rows = [[words["place"], words["engine"], words["status"], words["state"]]]
+    rows += [["host", "-", "-", words[report["host"]["state"]]]]
     rows += [[c["name"], c["engine"], c["status"] or "-", words[c["state"]]] for c in report["containers"]]
-    rows += [["host", f["id"], "-", f["outcome"]] for f in report["findings"] if f["container"] is None]
     lines = _aligned(rows)
     for finding in report["findings"]:
-        lines += ["", *_paragraph(finding, language, words)]
+        lines += ["", *_paragraph(finding, language)]
     return lines
 
 
-_WORDS: Dict[str, Any] = {
-    "en": {"head": ["CONTAINER", "ENGINE", "STATUS", "STATE"], "healthy": "healthy", "faulty": "faulty",
-           "recovering": "recovering", "given_up": "given up", "cause": "why", "advice": "what to do",
-           "seen": "seen", "outcome": "outcome"},
-    "zh": {"head": ["容器", "引擎", "运行状态", "结论"], "healthy": "健康", "faulty": "有故障",
-           "recovering": "恢复中", "given_up": "已停止自动修复", "cause": "原因", "advice": "怎么办",
-           "seen": "日志", "outcome": "处理"},
-}  # fmt: skip
+def _paragraph(finding: Mapping[str, Any], language: str) -> List[str]:
+    words = WORDS[language]
+    place, count = finding["container"] or "host", finding["count"]
+    lines = [f"{place}: {finding['title'][language]} [{finding['id']}, {words[finding['severity']]}, {count}x]"]
+    told = [("seen", finding["evidence"]), ("cause", finding["cause"][language])]
+    told += [("followed", ", ".join(entry["id"] for entry in finding["consequences"]))]
+    told += [("advice", "" if finding["verified"] else finding["advice"][language])]
+    told += [("outcome", _outcome(finding, language))]
+    return [*lines, *(f"  {words[name]}: {text}" for name, text in told if text)]
 
 
-def _paragraph(finding: Mapping[str, Any], language: str, words: Mapping[str, str]) -> List[str]:
-    place = finding["container"] or "host"
-    lines = [f"{place}: {finding['title'][language]} [{finding['id']}, {finding['severity']}, x{finding['count']}]"]
-    lines.append(f"  {words['seen']}: {finding['evidence']}")
-    lines.append(f"  {words['cause']}: {finding['cause'][language]}")
-    if finding["verified"] is not True:
-        lines.append(f"  {words['advice']}: {finding['advice'][language]}")
-    outcome = finding["outcome"] + (f" ({finding['detail']})" if finding["detail"] else "")
-    lines.append(f"  {words['outcome']}: {outcome}, verified: {finding['verified']}")
-    return lines
+def _outcome(finding: Mapping[str, Any], language: str) -> str:
+    special = {APPLIED: f"applied_{finding['verified']}".lower(), GIVEN_UP: "given_up_outcome"}
+    name = special.get(finding["outcome"], finding["outcome"])
+    detail = f" ({finding['detail']})" if finding["detail"] else ""
+    return WORDS[language][name] + detail
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> List[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    widths = [max(_width(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell + " " * (width - _width(cell)) for cell, width in zip(row, widths)).rstrip() for row in rows]
+
+
+def _width(text: str) -> int:
+    """Columns on a terminal; Chinese characters take two."""
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
 
 
 def _container(patient: Patient, decisions: Sequence[Decision]) -> Dict[str, Any]:
@@ -98,7 +102,7 @@ def _finding(decision: Decision) -> Dict[str, Any]:
     finding, match = decision.finding, decision.finding.match
     return {
         "id": match.error.id,
-        "container": None if finding.where == "host" else finding.where,
+        "container": None if finding.where == HOST else finding.where,
         "engine": match.error.engine,
         "severity": match.error.severity,
         "title": _text(match.error.title),
@@ -121,6 +125,3 @@ def _finding(decision: Decision) -> Dict[str, Any]:
 
 def _text(text: Text) -> Dict[str, str]:
     return {"en": text.en, "zh": text.zh}
-
-
-__all__ = ["PLANNED", "SCHEMA", "build", "state_of", "table"]

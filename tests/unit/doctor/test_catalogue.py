@@ -10,16 +10,19 @@ import yaml
 
 from module_utils.engine_doctor import catalogue as model
 from module_utils.engine_doctor.catalogue import Catalogue, CatalogueError, parse
-from module_utils.engine_doctor.log_matcher import match_text
+from module_utils.engine_doctor.log_matcher import Rules, match_text
 from module_utils.engine_doctor.remedies import KINDS
 
 SAMPLES = yaml.safe_load((Path(__file__).parent / "samples.yml").read_text("utf-8"))
 SCHEMA = json.loads((Path(__file__).parents[3] / "engine_patch" / "known_errors.schema.json").read_text("utf-8"))
+PREPARED: dict[tuple[str, str], Rules] = {}
 
 
 def found(catalogue: Catalogue, sample: dict[str, Any], text: str) -> list[str]:
-    errors = catalogue.select(sample["engine"], sample.get("source", "log"))
-    return [match.error.id for match in match_text(text.encode(), errors, catalogue.benign)]
+    key = (sample["engine"], sample.get("source", "log"))
+    if key not in PREPARED:
+        PREPARED[key] = Rules.of(catalogue.select(*key), catalogue.benign)
+    return [match.error.id for match in match_text(text.encode(), PREPARED[key])]
 
 
 def test_every_error_has_samples(catalogue: Catalogue) -> None:

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from module_utils.engine_doctor import log_matcher
 from module_utils.engine_doctor.anchors import choose_anchors
 from module_utils.engine_doctor.catalogue import Catalogue, KnownError, Pattern, Text
 from module_utils.engine_doctor.causes import Match
-from module_utils.engine_doctor.log_matcher import BLOCK, LogMatcher, match_text
+from module_utils.engine_doctor.log_matcher import BLOCK, LogMatcher, Rules
 
 TEXT = Text("x", "x")
 
@@ -32,12 +33,18 @@ ERRORS = (
 )
 
 
+def match_text(
+    data: bytes, errors: tuple[KnownError, ...] = ERRORS, benign: tuple[Pattern, ...] = (), since: str = ""
+) -> list[Match]:
+    return log_matcher.match_text(data, Rules.of(errors, benign), since)
+
+
 def summary(matches: list[Match]) -> list[tuple[str, int]]:
     return [(match.error.id, match.count) for match in matches]
 
 
 def in_pieces(data: bytes, size: int, errors: tuple[KnownError, ...] = ERRORS) -> list[Match]:
-    matcher = LogMatcher(errors)
+    matcher = LogMatcher(Rules.of(errors))
     for start in range(0, len(data), size):
         matcher.feed(data[start : start + size])
     return matcher.finish()
@@ -233,7 +240,7 @@ def test_a_line_without_end_is_counted_once() -> None:
 
 def test_memory_does_not_grow_with_the_log() -> None:
     lines = (b"INFO fine\n" * 999 + b"TypeError: Invalid file: tensor([[ 1\n") * 100
-    matcher = LogMatcher(ERRORS)
+    matcher = LogMatcher(Rules.of(ERRORS))
     tracemalloc.start()
     for _ in range(20):
         matcher.feed(lines)
