@@ -93,14 +93,9 @@ def _peak(samples: Samples) -> float:
 
 
 def _share_at_full_scale(samples: Samples) -> float:
-    return float(np.count_nonzero(np.abs(samples) >= FULL_SCALE)) / max(1, samples.size)
-
-
-def _finite(channels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The same samples, with what is no number in a broken float file silenced."""
-    if np.isfinite(channels.sum()):
-        return channels
-    return np.nan_to_num(channels, nan=0.0, posinf=0.0, neginf=0.0)
+    if _peak(samples) < FULL_SCALE:
+        return 0.0
+    return float(np.count_nonzero(np.abs(samples) >= FULL_SCALE)) / samples.size
 
 
 def _dbfs(level: float) -> float:
@@ -108,22 +103,30 @@ def _dbfs(level: float) -> float:
 
 
 def mix_down(channels: NDArray[np.float32]) -> Samples:
-    """One channel of a recording of shape (frames, channels).
+    """One channel of a recording of shape (frames, channels), with what is no number in it silenced.
 
     The mean of all, or the loudest alone where mixing would cancel the voice or halve it with an empty channel.
     """
-    if channels.shape[1] == 1:
-        return channels[:, 0].copy()
-    separate = [np.ascontiguousarray(channels[:, index]) for index in range(channels.shape[1])]
-    mixed: Samples = np.add.reduce(separate) * np.float32(1.0 / len(separate))
+    separate = np.array(channels.T, order="C")
     levels = [_level(channel) for channel in separate]
-    loudest = int(np.argmax(levels))
-    return separate[loudest] if _level(mixed) < MIX_LOSS * levels[loudest] else mixed
+    if not np.isfinite(levels).all():
+        separate = np.nan_to_num(separate, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        levels = [_level(channel) for channel in separate]
+    loudest: Samples = separate[int(np.argmax(levels))]
+    if len(separate) == 1:
+        return loudest
+    mixed: Samples = np.add.reduce(separate)
+    mixed *= np.float32(1.0 / len(separate))
+    return loudest if _level(mixed) < MIX_LOSS * max(levels) else mixed
 
 
 def _for_vad(samples: Samples, rate: int) -> bytes:
     """16-bit PCM at the detector's rate and a level at which it works."""
-    if rate != VAD_RATE:
+    step = rate // VAD_RATE
+    if rate % VAD_RATE == 0:
+        whole = samples[: len(samples) // step * step].reshape(-1, step)
+        samples = np.add.reduce([whole[:, index] for index in range(step)])
+    else:
         positions = np.arange(0, len(samples), rate / VAD_RATE)
         samples = np.interp(positions, np.arange(len(samples)), samples).astype(np.float32)
     peak = _peak(samples)
@@ -266,7 +269,7 @@ def normalise(
     """
     if channels.size == 0:
         raise not_audio()
-    mono = mix_down(_finite(channels))
+    mono = mix_down(channels)
     clipped_percent = 100.0 * _share_at_full_scale(mono)
     mono -= np.float32(mono.mean())
     total = len(mono) / rate

@@ -14,6 +14,7 @@ from typing import Final
 import anyio.to_thread
 import numpy as np
 import structlog
+from numpy.typing import NDArray
 
 from gateway.domain import reference
 from gateway.domain.errors import GatewayError, storage_full
@@ -25,6 +26,7 @@ from gateway.infrastructure.sandbox import READ_SAFELY, Bounds, Sandbox
 
 MAX_CHANNELS: Final = 2
 FLOAT_BYTES: Final = 4
+WAV_HEAD_BYTES: Final = 4096
 ENCODE_BLOCK: Final = 64 * 1024
 
 log = structlog.stdlib.get_logger(__name__)
@@ -120,8 +122,8 @@ class ReferenceNormaliser:
             *("-t", f"{rules.decode_seconds:g}", "-i", "upload"),
             *("-map", "0:a:0", "-vn", "-sn", "-dn", "-map_metadata", "-1", "-filter_threads", "1"),
             # Two channels at most, kept apart: opposite phases would cancel in the mix.
-            *("-af", f"aformat=channel_layouts=stereo,aresample={rules.sample_rate}:resampler=soxr"),
-            *("-t", f"{rules.decode_seconds:g}", "-c:a", "pcm_f32le", "-f", "f32le", "decoded"),
+            *("-af", f"aresample={rules.sample_rate}:resampler=soxr,aformat=channel_layouts=mono|stereo"),
+            *("-t", f"{rules.decode_seconds:g}", "-c:a", "pcm_f32le", "-f", "wav", "decoded"),
         ]
         done = await self._sandbox.run(command, folder=folder, bounds=rules.bounds)
         if done.ok:
@@ -135,11 +137,9 @@ class ReferenceNormaliser:
 
     def _build(self, decoded: Path, target: Path) -> ReferenceReport:
         rules = self._rules
-        size = decoded.stat().st_size if decoded.exists() else 0
-        frames = size // (FLOAT_BYTES * MAX_CHANNELS)
-        if frames == 0:
+        channels = _read_float_wav(decoded)
+        if channels.size == 0:
             raise reference.not_audio()
-        channels = np.fromfile(decoded, dtype="<f4", count=frames * MAX_CHANNELS).reshape(frames, MAX_CHANNELS)
         samples, report = reference.normalise(
             channels,
             rules.sample_rate,
@@ -150,6 +150,20 @@ class ReferenceNormaliser:
         with disk_full_is_507():
             target.write_bytes(wav_header(sample_rate=rules.sample_rate, data_bytes=len(pcm)) + pcm)
         return report
+
+
+def _read_float_wav(path: Path) -> NDArray[np.float32]:
+    """The samples of a WAV that our decoder wrote, of shape (frames, channels); none where it wrote no samples."""
+    with suppress(FileNotFoundError), path.open("rb") as file:
+        head = file.read(WAV_HEAD_BYTES)
+        data = head.find(b"data")
+        if data < 0:
+            return np.zeros((0, 1), dtype=np.float32)
+        count = int.from_bytes(head[22:24], "little")
+        file.seek(data + 8)
+        samples = np.fromfile(file, dtype="<f4")
+        return samples[: len(samples) // count * count].reshape(-1, count)
+    return np.zeros((0, 1), dtype=np.float32)
 
 
 # What turns raw PCM into each format; every packet leaves at once, so that a stream starts early.
