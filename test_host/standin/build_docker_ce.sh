@@ -16,10 +16,10 @@ apt-get -qq -y -t trixie download docker.io docker-cli docker-compose docker-bui
 # runc of trixie wants a newer libc than bookworm has.
 apt-get -qq -y download "runc/$suite" >/dev/null
 
-# repack NEW VERSION DEPENDS OLD…: one package out of the files of several
+# repack NEW VERSION DEPENDS CONFLICTS OLD…: one package out of the files of several
 repack() {
-  new=$1 version=$2 depends=$3
-  shift 3
+  new=$1 version=$2 depends=$3 conflicts=$4
+  shift 4
   rm -rf tree && mkdir -p tree
   for old in "$@"; do
     dpkg-deb --raw-extract "$old"_*.deb one
@@ -33,18 +33,19 @@ Version: $version
 Architecture: amd64
 Maintainer: Twinport tests <noreply@example.invalid>
 Depends: $depends
-Conflicts: docker.io, docker-cli, containerd, runc
+Conflicts: $conflicts
+Replaces: $conflicts
 Description: stand-in for $new, made from Debian's packages
 CONTROL
   dpkg-deb --build --root-owner-group -Zgzip tree "$root/pool/${new}_amd64.deb" >/dev/null
 }
 
 tail="1~debian.12~$suite"
-repack containerd.io "1.7.24-$tail" "libc6, libseccomp2" runc containerd
-repack docker-ce-cli "5:26.1.5-$tail" "libc6" docker-cli
-repack docker-ce "5:26.1.5-$tail" "containerd.io, docker-ce-cli, libsystemd0, adduser, iptables" tini docker.io
-repack docker-compose-plugin "2.26.1-$tail" "libc6" docker-compose
-repack docker-buildx-plugin "0.13.1-$tail" "libc6" docker-buildx
+repack containerd.io "1.7.24-$tail" "libc6, libseccomp2" "containerd, runc" runc containerd
+repack docker-ce-cli "5:26.1.5-$tail" "libc6" docker-cli docker-cli
+repack docker-ce "5:26.1.5-$tail" "containerd.io, docker-ce-cli, libsystemd0, adduser, iptables" docker.io tini docker.io
+repack docker-compose-plugin "2.26.1-$tail" "libc6" docker-compose-v2 docker-compose
+repack docker-buildx-plugin "0.13.1-$tail" "libc6" docker-engine docker-buildx
 
 cd "$root"
 apt-ftparchive packages pool >"dists/$suite/stable/binary-amd64/Packages"
