@@ -39,6 +39,14 @@ class Download:
 
 
 @dataclass(frozen=True)
+class Reason:
+    """Why the engine does not work, in both languages."""
+
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True)
 class EngineState:
     """One look at the engine.
 
@@ -47,7 +55,7 @@ class EngineState:
         model: its model's name; empty while unknown.
         sample_rate: Hz of its speech; None until ready.
         modes: what the model can do, in the engine's terms.
-        reason: why it failed or can't be reached, for the user; empty otherwise.
+        reason: why it failed or can't be reached, where that is known.
     """
 
     status: EngineStatus
@@ -55,7 +63,7 @@ class EngineState:
     sample_rate: int | None = None
     modes: tuple[str, ...] = ()
     download: Download | None = None
-    reason: str = ""
+    reason: Reason | None = None
 
     @property
     def is_ready(self) -> bool:
@@ -80,27 +88,30 @@ def _progress(download: Download | None) -> str:
 
 def _chinese(state: EngineState) -> str:
     progress = _progress(state.download)
+    reason = state.reason.zh.rstrip("。") if state.reason else ""
     return {
         EngineStatus.STARTING: "语音引擎正在启动，请稍候。",
         EngineStatus.DOWNLOADING: f"语音引擎正在下载模型{f'（{progress}）' if progress else ''}，请稍候。",
         EngineStatus.LOADING: "语音引擎正在加载模型，请稍候。",
         EngineStatus.READY: "语音引擎已就绪。",
-        EngineStatus.FAILED: f"语音引擎启动失败：{state.reason or '原因未知'}。请联系服务器管理员。",
-        EngineStatus.UNREACHABLE: "语音引擎暂时无法连接，可能正在重启，请稍候。",
+        EngineStatus.FAILED: f"语音引擎启动失败：{reason or '原因未知'}。请联系服务器管理员。",
+        EngineStatus.UNREACHABLE: f"语音引擎暂时无法连接（{reason or '可能正在重启'}），请稍候。",
     }[state.status]
 
 
 def _english(state: EngineState) -> str:
     progress = _progress(state.download)
+    reason = state.reason.en.rstrip(".") if state.reason else ""
     return {
         EngineStatus.STARTING: "The speech engine is starting. Try again in a moment.",
         EngineStatus.DOWNLOADING: f"The speech engine is downloading its model{f' ({progress})' if progress else ''}. "
         "Try again in a moment.",
         EngineStatus.LOADING: "The speech engine is loading its model. Try again in a moment.",
         EngineStatus.READY: "The speech engine is ready.",
-        EngineStatus.FAILED: f"The speech engine failed to start: {state.reason or 'unknown reason'}. "
+        EngineStatus.FAILED: f"The speech engine failed to start: {reason or 'unknown reason'}. "
         "Ask the server's administrator.",
-        EngineStatus.UNREACHABLE: "The speech engine can't be reached; it may be restarting. Try again in a moment.",
+        EngineStatus.UNREACHABLE: f"The speech engine can't be reached ({reason or 'it may be restarting'}). "
+        "Try again in a moment.",
     }[state.status]
 
 

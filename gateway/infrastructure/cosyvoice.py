@@ -7,7 +7,7 @@ import re
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from gateway.domain.engine import (
     Download,
     EngineState,
     EngineStatus,
+    Reason,
     engine_refused,
     mode_not_supported,
     not_ready,
@@ -43,6 +44,11 @@ CONNECT_TIMEOUT = 5.0
 MAX_CONNECTIONS = 10_000  # the fair queue bounds them; the transport must not do it a second time
 REMEMBERED_VOICES = 10_000
 ERROR_BYTES = 64 * 1024
+
+NOT_OURS = Reason(
+    "引擎的 /health 无法识别，请安装 Twinport 的 server.py",
+    "its /health can't be understood; install Twinport's server.py",
+)
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -104,6 +110,10 @@ def _download(body: Any) -> Download | None:
     )
 
 
+def _told(message: Any) -> Reason | None:
+    return Reason(str(message), str(message)) if message else None
+
+
 def parse_health(body: Any) -> EngineState:
     """The engine's ``/health`` as a state; anything unexpected is a failure that says so."""
     try:
@@ -115,10 +125,10 @@ def parse_health(body: Any) -> EngineState:
             sample_rate=body.get("sample_rate"),
             modes=tuple(body.get("modes") or ()),
             download=_download(body.get("download")) if status is EngineStatus.DOWNLOADING else None,
-            reason=str(error.get("message") or "") if status is EngineStatus.FAILED else "",
+            reason=_told(error.get("message")) if status is EngineStatus.FAILED else None,
         )
     except (KeyError, TypeError, ValueError, AttributeError):
-        return EngineState(EngineStatus.FAILED, reason="its /health can't be understood; is it Twinport's server.py?")
+        return EngineState(EngineStatus.FAILED, reason=NOT_OURS)
 
 
 class CosyVoice:
@@ -127,11 +137,17 @@ class CosyVoice:
     Args:
         url: where it listens.
         timeouts: how long it may take.
-        on_state: told about each change of state.
+        on_state: told about each look at its state.
+        explain: knows, better than the engine itself, why it does not work; None: does not.
     """
 
     def __init__(
-        self, url: str, *, timeouts: Timeouts, on_state: Callable[[EngineState], None] = lambda _: None
+        self,
+        url: str,
+        *,
+        timeouts: Timeouts,
+        on_state: Callable[[EngineState], None] = lambda _: None,
+        explain: Callable[[], Reason | None] = lambda: None,
     ) -> None:
         self._client = httpx.AsyncClient(
             base_url=url,
@@ -142,6 +158,7 @@ class CosyVoice:
         )
         self._timeouts = timeouts
         self._on_state = on_state
+        self._explain = explain
         self._registered: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._can_register = True
         self.state = EngineState(EngineStatus.UNREACHABLE)
@@ -166,6 +183,8 @@ class CosyVoice:
             state = self._read_health(response)
         except (httpx.HTTPError, ClientError, TimeoutError, OSError):
             state = EngineState(EngineStatus.UNREACHABLE, model=self.state.model)
+        if state.status in (EngineStatus.FAILED, EngineStatus.UNREACHABLE):
+            state = replace(state, reason=self._explain() or state.reason)
         self._become(state)
         return state
 
@@ -178,7 +197,12 @@ class CosyVoice:
 
     def _become(self, state: EngineState) -> None:
         if state.status is not self.state.status:
-            log.info("engine state", state=state.status.value, model=state.model, reason=state.reason or None)
+            log.info(
+                "engine state",
+                state=state.status.value,
+                model=state.model,
+                reason=state.reason.en if state.reason else None,
+            )
             if state.is_ready:
                 # It may be another engine now, with other abilities.
                 self._can_register = True
@@ -377,7 +401,7 @@ def _busy(code: str, message: str, headers: httpx.Headers) -> GatewayError:
         return queue_full()
     state = code.removeprefix("engine_")
     if state in {status.value for status in EngineStatus}:
-        return not_ready(EngineState(EngineStatus(state), reason=message if state == "failed" else ""))
+        return not_ready(EngineState(EngineStatus(state), reason=_told(message) if state == "failed" else None))
     retry = headers.get("retry-after", "")
     return GatewayError(
         code,

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from gateway import __version__
+from gateway.domain.engine import Reason
 from gateway.settings import CommonSettings, EngineMode
 
 REPORT_BYTES = 1 << 20
@@ -34,6 +35,18 @@ def read_doctor_report(path: Path | None) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return report if isinstance(report, dict) else None
+
+
+def doctors_reason(path: Path | None, engine: str) -> Reason | None:
+    """What the doctor found at fault with an engine or its host; None where it found nothing."""
+    report = read_doctor_report(path) or {}
+    try:
+        for finding in report.get("findings", ()):
+            if finding["severity"] == "fault" and finding["engine"] in (engine, None):
+                return Reason(finding["title"]["zh"], finding["title"]["en"])
+    except (KeyError, TypeError, AttributeError):
+        return None
+    return None
 
 
 def entry_health(entry: str, settings: CommonSettings) -> EntryHealth:

@@ -23,6 +23,7 @@ from gateway.services.synthesis import Rules, Synthesis
 from gateway.services.training import Training
 from gateway.settings import VoiceSettings
 from gateway.web.entry import CommonState, Shared, common_state
+from gateway.web.health import doctors_reason
 from gateway.web.voice.metrics import VoiceMetrics
 
 # A first answer that is right is worth this much of the start; the background look follows in any case.
@@ -65,6 +66,7 @@ def _engine(settings: VoiceSettings, metrics: VoiceMetrics) -> CosyVoice:
         str(settings.cosyvoice_url),
         timeouts=Timeouts(first_byte=settings.engine_first_byte_timeout, idle=settings.engine_idle_timeout),
         on_state=metrics.engine_state,
+        explain=lambda: doctors_reason(settings.doctor_report, "cosyvoice"),
     )
 
 

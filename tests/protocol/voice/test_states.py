@@ -1,5 +1,6 @@
 """The engine's states as users see them, and work that is joined, queued and repeated."""
 
+import json
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -83,12 +84,17 @@ def test_when_the_engine_goes_away_and_comes_back(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_doctors_reason_is_told(tmp_path: Path) -> None:
     report = tmp_path / "report.json"
-    report.write_text('{"ok": false, "checks": [{"name": "engine", "ok": false, "detail": "no GPU"}]}')
+    title = {"zh": "容器里没有 GPU", "en": "no GPU in the container"}
+    finding = {"severity": "fault", "engine": "cosyvoice", "title": title}
+    report.write_text(json.dumps({"healthy": False, "findings": [finding]}))
     url = f"http://127.0.0.1:{free_port()}"
     with running_gateway("voice", tmp_path, cosyvoice_url=url, doctor_report=report) as gateway:
         answer = requests.get(gateway.url + "/health", timeout=5).json()
-        assert answer["doctor"]["checks"][0]["detail"] == "no GPU"
+        assert answer["doctor"]["findings"] == [finding]
         assert answer["engine"]["state"] == "unreachable"
+        assert title["zh"] in answer["engine"]["message"]
+        ready = requests.get(gateway.url + "/ready", headers={"Accept-Language": "en"}, timeout=5)
+        assert title["en"] in ready.json()["message"]
         report.write_text("not json")
         assert requests.get(gateway.url + "/health", timeout=5).json()["doctor"] is None
 

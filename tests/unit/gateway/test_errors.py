@@ -4,7 +4,7 @@ import pytest
 from starlette.datastructures import Headers
 
 from gateway.domain import engine, errors
-from gateway.domain.engine import Download, EngineState, EngineStatus
+from gateway.domain.engine import Download, EngineState, EngineStatus, Reason
 from gateway.web.language import preferred_language
 
 
@@ -50,6 +50,6 @@ def test_download_progress_is_told_in_words() -> None:
 
 
 def test_failure_tells_the_reason() -> None:
-    state = EngineState(EngineStatus.FAILED, reason="no GPU")
-    assert "no GPU" in state.sentence("zh")
-    assert "no GPU" in state.sentence("en")
+    state = EngineState(EngineStatus.FAILED, reason=Reason("没有 GPU。", "no GPU."))
+    assert "没有 GPU。请" in state.sentence("zh")
+    assert "no GPU. Ask" in state.sentence("en")
