@@ -1,0 +1,1 @@
+"""One case a module, each with ``measure(context)`` that returns its figures."""

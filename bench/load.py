@@ -1,0 +1,261 @@
+"""The load: a process of its own that asks over kept connections and notes when the first and the last byte came.
+
+``python -m bench.load`` reads one ``Plan`` as JSON from standard input and writes one JSON list of answers
+``[sent at, seconds to first byte, seconds in all, status, bytes, number of the request]``. Status 0: it broke off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import cycle
+from typing import Any, cast
+
+import httptools
+import uvloop
+
+from bench.measure import percentile
+from tests.support.servers import ROOT
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request; the body in base64, since plans travel as JSON."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str = ""
+
+    @classmethod
+    def of(cls, method: str, path: str, body: bytes = b"", **headers: str) -> Request:
+        """A request; header names are written with underscores."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return cls(method, path, named, base64.b64encode(body).decode("ascii"))
+
+    def wire(self, host: str) -> bytes:
+        """The bytes that go out."""
+        body = base64.b64decode(self.body)
+        headers = {"Host": host, "Content-Length": str(len(body)), **self.headers}
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        return f"{self.method} {self.path} HTTP/1.1\r\n{head}\r\n".encode() + body
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to ask, and how hard.
+
+    Attributes:
+        port: on 127.0.0.1.
+        requests: asked in turn.
+        clients: connections; each asks again as soon as it has its answer.
+        seconds: how long to ask; what is under way then is finished.
+        count: requests in all, in place of ``seconds``.
+        rate: requests a second, sent when due whether or not earlier ones are answered; 0: as fast as answers come.
+        warm_up: seconds at the start that are not counted; closed-loop clients begin spread over them, since clients
+            in the field are not in step either.
+    """
+
+    port: int
+    requests: Sequence[Request]
+    clients: int = 1
+    seconds: float = 0.0
+    count: int = 0
+    rate: float = 0.0
+    warm_up: float = 0.0
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What came back: one entry a request, in the order of the answers' ends; times in seconds."""
+
+    sent: list[float]
+    first_byte: list[float]
+    total: list[float]
+    status: list[int]
+    size: list[int]
+    request: list[int]
+
+    @classmethod
+    def of(cls, rows: Sequence[Sequence[float]]) -> Answers:
+        """From the rows that the load process writes."""
+        columns: list[Any] = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(6)]
+        return cls(*columns)
+
+    @property
+    def per_second(self) -> float:
+        """Good answers a second, from the first question to the last answer."""
+        if not self.sent:
+            return 0.0
+        span = max(s + t for s, t in zip(self.sent, self.total, strict=True)) - min(self.sent)
+        return self.count(200) / span
+
+    def count(self, status: int) -> int:
+        """How many answers had this status."""
+        return self.status.count(status)
+
+    @property
+    def errors(self) -> int:
+        """Answers that were not 200."""
+        return len(self.status) - self.count(200)
+
+    def summary(self) -> dict[str, float]:
+        """What most cases want to know; times in milliseconds."""
+        return {
+            "first p50": percentile(self.first_byte, 50) * 1e3,
+            "first p99": percentile(self.first_byte, 99) * 1e3,
+            "total p50": percentile(self.total, 50) * 1e3,
+            "total p99": percentile(self.total, 99) * 1e3,
+            "per second": self.per_second,
+            "errors": float(self.errors),
+        }
+
+
+class _Connection(asyncio.Protocol):
+    """One connection, one request at a time."""
+
+    def __init__(self) -> None:
+        self.transport: asyncio.Transport | None = None
+        self.closed = False
+        self._answer: asyncio.Future[None] | None = None
+        self.status = 0
+        self.size = 0
+        self.first = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+    def ask(self, wire: bytes) -> asyncio.Future[None]:
+        assert self.transport is not None
+        self._parser = httptools.HttpResponseParser(self)
+        self.status, self.size, self.first = 0, 0, 0.0
+        self._answer = asyncio.get_running_loop().create_future()
+        self.transport.write(wire)
+        return self._answer
+
+    def data_received(self, data: bytes) -> None:
+        self._parser.feed_data(data)
+
+    def on_body(self, body: bytes) -> None:
+        if not self.first:
+            self.first = time.perf_counter()
+        self.size += len(body)
+
+    def on_message_complete(self) -> None:
+        self.status = self._parser.get_status_code()
+        self.closed = not self._parser.should_keep_alive()
+        self._done()
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self.closed = True
+        self._done()
+
+    def _done(self) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(None)
+
+
+class _Load:
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._wires = cycle(enumerate([request.wire(f"127.0.0.1:{plan.port}") for request in plan.requests]))
+        self._left: Iterator[None] = iter([None] * plan.count) if plan.count else iter(lambda: None, 0)
+        self.rows: list[tuple[float, float, float, int, int, int]] = []
+
+    async def run(self) -> None:
+        self._started = time.perf_counter()
+        self._end = self._started + self._plan.seconds if self._plan.seconds else float("inf")
+        if self._plan.rate:
+            await self._open_loop()
+        else:
+            step = self._plan.warm_up / self._plan.clients
+            await asyncio.gather(*(self._client(number * step) for number in range(self._plan.clients)))
+
+    async def _client(self, delay: float) -> None:
+        connection = await self._connect()
+        await asyncio.sleep(delay)
+        while time.perf_counter() < self._end and next(self._left, self) is None:
+            if connection.closed:
+                connection = await self._connect()
+            await self._ask(connection, time.perf_counter())
+        if connection.transport is not None:
+            connection.transport.close()
+
+    async def _open_loop(self) -> None:
+        """A wait that the server causes counts as its latency: the clock starts when a request was due."""
+        idle = [await self._connect() for _ in range(self._plan.clients)]
+        running: set[asyncio.Task[None]] = set()
+        due = time.perf_counter()
+        while due < self._end and next(self._left, self) is None:
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            task = asyncio.create_task(self._borrow(idle, due))
+            running.add(task)
+            task.add_done_callback(running.discard)
+            due += 1 / self._plan.rate
+        await asyncio.gather(*running)
+
+    async def _borrow(self, idle: list[_Connection], due: float) -> None:
+        connection = idle.pop() if idle else await self._connect()
+        if connection.closed:
+            connection = await self._connect()
+        await self._ask(connection, due)
+        idle.append(connection)
+
+    async def _connect(self) -> _Connection:
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_connection(_Connection, "127.0.0.1", self._plan.port)
+        return connection
+
+    async def _ask(self, connection: _Connection, start: float) -> None:
+        number, wire = next(self._wires)
+        await connection.ask(wire)
+        end = time.perf_counter()
+        if start - self._started >= self._plan.warm_up:
+            first = (connection.first or end) - start
+            row = (start - self._started, first, end - start, connection.status, connection.size, number)
+            self.rows.append(row)
+
+
+def start(plan: Plan) -> subprocess.Popen[str]:
+    """Begin the load in a second process; ``collect`` waits for it."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench.load"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None
+    process.stdin.write(json.dumps(asdict(plan)))
+    process.stdin.close()
+    return process
+
+
+def collect(process: subprocess.Popen[str]) -> Answers:
+    """The answers of a load that was started."""
+    assert process.stdout is not None
+    rows = json.loads(process.stdout.read())
+    if process.wait():
+        raise RuntimeError(f"the load process ended with {process.returncode}")
+    return Answers.of(rows)
+
+
+def apply(plan: Plan) -> Answers:
+    """Load a server from a second process and wait for the end."""
+    return collect(start(plan))
+
+
+def main() -> int:
+    """The second process."""
+    given = json.load(sys.stdin)
+    plan = Plan(**{**given, "requests": [Request(**request) for request in given["requests"]]})
+    load = _Load(plan)
+    uvloop.run(load.run())
+    json.dump(load.rows, sys.stdout)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
