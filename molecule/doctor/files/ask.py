@@ -22,9 +22,13 @@ def tone():
 
 def form():
     """A multipart body with text fields first and the sound last."""
-    parts = [f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n'.encode()
-             for name, text in (("tts_text", "你好，世界。"), ("prompt_text", "一秒钟的声音"))]
-    head = '--x\r\nContent-Disposition: form-data; name="prompt_wav"; filename="a.wav"\r\nContent-Type: audio/wav\r\n\r\n'
+    parts = [
+        f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n'.encode()
+        for name, text in (("tts_text", "你好，世界。"), ("prompt_text", "一秒钟的声音"))
+    ]
+    head = (
+        '--x\r\nContent-Disposition: form-data; name="prompt_wav"; filename="a.wav"\r\nContent-Type: audio/wav\r\n\r\n'
+    )
     return b"".join(parts) + head.encode() + tone() + b"\r\n--x--\r\n"
 
 
