@@ -100,6 +100,8 @@ from ansible.module_utils.preflight_rows import FAIL, Host, PortHolder, Probe, S
 from ansible.module_utils.socket_table import parse_tcp
 
 _MIB = 1024 * 1024
+# Package archives that are asked; a host has two or three, and nobody waits for a list of fifty.
+_ARCHIVES = 8
 
 ARGUMENTS = {
     "gpu": {"type": "bool", "required": True},
@@ -184,14 +186,14 @@ def _reason(error):
 
 
 def package_archives():
-    """The first addresses of the host's own package sources, as a source to ask."""
+    """The addresses of the host's own package sources, as a source to ask."""
     found = []
     for path in [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]:
         if path.suffix in (".list", ".sources"):
             found += uris(text_of(str(path)), path.suffix == ".sources")
     answerable = [uri for uri in dict.fromkeys(found) if uri.startswith(("http://", "https://"))]
-    cure = "Correct the addresses under /etc/apt, or set twinport_http_proxy."
-    return {"name": "packages", "urls": answerable[:1], "required": True, "cure": cure}
+    cure = "Correct or remove what does not answer under /etc/apt, for apt stops at it; or set twinport_http_proxy."
+    return {"name": "packages", "urls": answerable[:_ARCHIVES], "required": True, "cure": cure}
 
 
 def memory_mib():
