@@ -27,7 +27,6 @@ from gateway.web.middleware.limits import LimitsMiddleware
 from gateway.web.openapi import openapi_endpoint
 
 BODY_BYTES = 1 << 20
-MULTIPART_OVERHEAD = 1 << 20
 PUBLIC_PATHS = frozenset({"/", "/health", "/ready", "/openapi.json", "/docs", "/favicon.ico"})
 PUBLIC_PREFIXES = ("/docs/", "/static/")
 
@@ -97,7 +96,7 @@ def _middleware(
         Middleware(
             LimitsMiddleware,
             body_bytes=BODY_BYTES,
-            upload_bytes={path: size + MULTIPART_OVERHEAD for path, size in upload_bytes.items()},
+            upload_bytes=upload_bytes,
             header_bytes=settings.max_header_bytes,
             idle_seconds=settings.body_idle_timeout,
             requests=settings.max_connections,

@@ -25,6 +25,8 @@ from gateway.web.errors import error_response
 
 DRAIN_SECONDS = 60.0
 DRAIN_IDLE_SECONDS = 5.0
+# What a form may hold besides its file.
+FORM_BYTES = 1 << 20
 
 
 class LimitsMiddleware:
@@ -33,7 +35,7 @@ class LimitsMiddleware:
     Args:
         app: what is wrapped.
         body_bytes: most bytes of a body.
-        upload_bytes: other limits, by exact path.
+        upload_bytes: largest file by exact path; its form may be a little larger.
         header_bytes: most bytes of the address and all headers.
         idle_seconds: longest pause within a body.
         requests: requests served at once.
@@ -85,7 +87,7 @@ class LimitsMiddleware:
         declared = headers.get("content-length", "0")
         if not declared.isdecimal():
             return invalid_request("Content-Length 无效。", "Content-Length is not valid.", param="content-length")
-        if int(declared) > limit:
+        if int(declared) > limit + FORM_BYTES:
             return body_too_large(limit)
         return overloaded() if self._running > self._requests else None
 
@@ -114,7 +116,7 @@ class _Exchange:
         except TimeoutError as error:
             raise request_timeout() from error
         self._note(message)
-        if self._received > self._limit:
+        if self._received > self._limit + FORM_BYTES:
             raise body_too_large(self._limit)
         return message
 
