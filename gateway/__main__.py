@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from enum import Enum
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
 
-from pydantic import SecretStr, ValidationError
+from pydantic import HttpUrl, SecretStr, ValidationError
 from pydantic_core import PydanticUndefined
 
 from gateway.settings import CommonSettings, VideoSettings, VoiceSettings
@@ -25,8 +28,15 @@ def _default(settings: type[CommonSettings], name: str) -> str:
 
 
 def _type(settings: type[CommonSettings], name: str) -> str:
-    annotation = settings.model_fields[name].annotation
-    return getattr(annotation, "__name__", None) or str(annotation).replace("typing.", "")
+    """A field's type in a user's words: choices are listed, secrets and paths named as such."""
+    annotation: Any = settings.model_fields[name].annotation
+    if get_origin(annotation) is Literal:
+        return "|".join(map(str, get_args(annotation)))
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return "|".join(member.value for member in annotation)
+    plain = next((part for part in get_args(annotation) if isinstance(part, type)), annotation)
+    words = {SecretStr: "secret", HttpUrl: "URL", Path: "path", str: "text", int: "number", float: "number"}
+    return "list" if get_origin(annotation) is tuple else words.get(plain, getattr(plain, "__name__", str(plain)))
 
 
 def _variables(title: str, settings: type[CommonSettings], names: list[str]) -> str:
