@@ -1,12 +1,13 @@
-"""As much of Duix's program as its faults need: it writes `result/param.json` for each task and never makes the folder."""
+"""As much of Duix's program as its faults need: it writes `result/param.json` and never makes the folder."""
 
 import http.server
 import json
 import os
 import sys
 import traceback
+from pathlib import Path
 
-DATA = "/code/data"
+DATA = Path("/code/data")
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -26,9 +27,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         try:
-            with open(f"{DATA}/result/param.json", "w") as file:
-                file.write("{}")
-            with open(f"{DATA}/temp/result.avi", "ab") as file:
+            (DATA / "result" / "param.json").write_text("{}")
+            with (DATA / "temp" / "result.avi").open("ab") as file:
                 file.write(bytes(int(os.environ.get("TASK_BYTES", "0"))))
             self.answer(10000)
         except OSError:
@@ -38,6 +38,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 if os.environ.get("MAKE_FOLDERS"):
     for name in ("result", "temp", "log"):
-        os.makedirs(f"{DATA}/{name}", exist_ok=True)
-print("TransDhServer服务启动", file=sys.stderr, flush=True)
+        (DATA / name).mkdir(exist_ok=True)
+sys.stderr.write("TransDhServer服务启动\n")
 http.server.ThreadingHTTPServer(("", 8383), Handler).serve_forever()

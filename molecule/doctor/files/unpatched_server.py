@@ -8,6 +8,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import Annotated
 
 ROOT = Path(__file__).resolve().parents[3]
 sys.path += [str(ROOT), str(ROOT / "third_party" / "Matcha-TTS")]
@@ -15,7 +16,7 @@ sys.path += [str(ROOT), str(ROOT / "third_party" / "Matcha-TTS")]
 import uvicorn  # noqa: E402
 from cosyvoice.cli.cosyvoice import AutoModel  # noqa: E402
 from cosyvoice.utils.file_utils import load_wav  # noqa: E402
-from fastapi import FastAPI, File, Form, UploadFile  # noqa: E402
+from fastapi import FastAPI, Form, UploadFile  # noqa: E402
 from fastapi.responses import StreamingResponse  # noqa: E402
 from modelscope import snapshot_download  # noqa: E402
 
@@ -39,13 +40,13 @@ def prompt_of(upload):
 
 
 @app.post("/inference_zero_shot")
-async def zero_shot(tts_text: str = Form(), prompt_text: str = Form(""), prompt_wav: UploadFile = File()):
+async def zero_shot(tts_text: Annotated[str, Form()], prompt_text: Annotated[str, Form()], prompt_wav: UploadFile):
     """Speak in the prompt's voice."""
     return StreamingResponse(samples(app.state.model.inference_zero_shot(tts_text, prompt_text, prompt_of(prompt_wav))))
 
 
 @app.post("/inference_cross_lingual")
-async def cross_lingual(tts_text: str = Form(), prompt_wav: UploadFile = File()):
+async def cross_lingual(tts_text: Annotated[str, Form()], prompt_wav: UploadFile):
     """Speak in the prompt's voice without its text."""
     return StreamingResponse(samples(app.state.model.inference_cross_lingual(tts_text, prompt_of(prompt_wav))))
 
@@ -56,4 +57,4 @@ if __name__ == "__main__":
     parser.add_argument("--model_dir", default="iic/CosyVoice-300M")
     options = parser.parse_args()
     app.state.model = AutoModel(model_dir=snapshot_download(options.model_dir))
-    uvicorn.run(app, host="0.0.0.0", port=options.port)
+    uvicorn.run(app, host="0.0.0.0", port=options.port)  # noqa: S104 - the container's own network
