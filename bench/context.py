@@ -42,7 +42,7 @@ class Context:
 @contextmanager
 def new_context(*, quick: bool, rounds: int = 0) -> Iterator[Context]:
     """A context whose folder lives as long as the case. `/var/tmp`, since `/tmp` is memory on many machines."""
-    folder = Path(tempfile.mkdtemp(prefix="twinport-bench-", dir="/var/tmp"))  # noqa: S108 - a folder of our own in it
+    folder = Path(tempfile.mkdtemp(prefix="twinport-bench-", dir="/var/tmp"))
     try:
         yield Context(folder, quick, rounds)
     finally:

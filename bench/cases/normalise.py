@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bench.context import Context
 from bench.measure import Figure, Rounds, Sample, at_least, at_most
+from bench.processes import MemoryWatch
 from tests.support.servers import ROOT
 from tests.support.voice import spoken_wav
 
@@ -42,15 +43,16 @@ class Worker:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps({"files": [str(file)] * count, "at_once": at_once}) + "\n")
-        self._process.stdin.flush()
-        answer = json.loads(self._process.stdout.readline())
+        with MemoryWatch(self._process.pid) as memory:
+            self._process.stdin.flush()
+            answer = json.loads(self._process.stdout.readline())
         if "error" in answer:
             raise RuntimeError(f"{self._way}, {file.name}: {answer['error']}")
         return {
             "wall": answer["wall"] / count * 1e3,
             "cpu": answer["cpu"] / count * 1e3,
             "rate": count / answer["wall"],
-            "memory": answer["memory"],
+            "memory": memory.peak_mib,
             "stall": answer["stall"] * 1e3,
         }
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlencode
 
-
 from bench.context import Context
 from bench.load import Plan, Request, apply
 from bench.measure import Figure, Goal, Rounds, Sample, at_least, at_most
@@ -18,8 +17,7 @@ from bench.processes import Cost, running
 from bench.servers.proxies import haproxy, nginx_proxy
 from tests.support.engine import Engine
 from tests.support.servers import Server, free_port, running_gateway
-from tests.support.voice import VoiceBench, spoken_wav
-
+from tests.support.voice import VoiceBench
 
 TEXT = "Twenty pieces of speech, a fortieth of a second apart."
 CHUNKS, CHUNK_BYTES, INTERVAL = 20, 10 * 1024, 0.025

@@ -12,7 +12,6 @@ from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-
 BLOCK = 1 << 16
 
 

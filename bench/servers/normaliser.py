@@ -1,7 +1,8 @@
+# ruff: noqa: PLC0415 - each way loads its own library only, so that its memory is its own
 """Recordings to 16 kHz mono, by one of several ways, in a process that stays: as a service would do it.
 
-``python -m bench.servers.normaliser WAY FOLDER`` takes one job as JSON a line (``{"files": […], "at_once": n}``) and answers each
-with one line: wall clock and processor seconds, peak memory in MiB, the longest stall of the event loop in seconds.
+``python -m bench.servers.normaliser WAY FOLDER`` takes one job as JSON a line (``{"files": […], "at_once": n}``) and
+answers each with one line: wall clock and processor seconds, the longest stall of the event loop in seconds.
 """
 
 from __future__ import annotations
@@ -103,11 +104,6 @@ def _cpu() -> float:
     return sum(use.ru_utime + use.ru_stime for use in uses)
 
 
-def _peak_mib() -> float:
-    """This process at its most, and the largest of its children."""
-    return sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
-
-
 class _Stalls:
     """The longest time for which the event loop did nothing else."""
 
@@ -137,7 +133,7 @@ async def _job(way: Way, files: list[Path], at_once: int, folder: Path) -> dict[
     await asyncio.gather(*(one(number, source) for number, source in enumerate(files)))
     wall = time.perf_counter() - started
     watching.cancel()
-    return {"wall": wall, "cpu": _cpu() - cpu, "memory": _peak_mib(), "stall": stalls.longest}
+    return {"wall": wall, "cpu": _cpu() - cpu, "stall": stalls.longest}
 
 
 async def _serve(name: str, folder: Path) -> None:
