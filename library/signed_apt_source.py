@@ -16,15 +16,20 @@ options:
     description: Name of the source; its file is C(/etc/apt/sources.list.d/NAME.sources).
     type: str
     required: true
-  uri: {description: "Address of the repository, http(s) or file.", type: str, required: true}
-  suites: {description: Suites., type: list, elements: str, required: true}
+  state:
+    description: "C(absent) removes key and source, and switches the entries of other files on again."
+    type: str
+    choices: [present, absent]
+    default: present
+  uri: {description: "Address of the repository, http(s) or file; with O(state=present).", type: str}
+  suites: {description: Suites; with O(state=present)., type: list, elements: str}
   components: {description: Components; none for a flat repository., type: list, elements: str, default: []}
-  key_url: {description: "Address of the signing key, http(s) or file.", type: str, required: true}
+  key_url: {description: "Address of the signing key, http(s) or file; with O(state=present).", type: str}
   fingerprints:
-    description: Fingerprints of acceptable primary keys; spaces don't matter.
+    description: Fingerprints of acceptable primary keys; spaces don't matter. With O(state=present).
     type: list
     elements: str
-    required: true
+    default: []
   replaces:
     description: Other addresses of the same repository; entries of other files that begin with one are switched off.
     type: list
@@ -55,7 +60,7 @@ actions: {description: What was or would be done., type: list, elements: str, re
 
 from pathlib import Path
 
-from ansible.module_utils.apt_sources import switch_off
+from ansible.module_utils.apt_sources import switch_off, switch_on
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.durable_files import replace_file
 from ansible.module_utils.host_commands import text_of
@@ -66,11 +71,12 @@ _KEY_LIMIT = 1_000_000
 
 ARGUMENTS = {
     "name": {"type": "str", "required": True},
-    "uri": {"type": "str", "required": True},
-    "suites": {"type": "list", "elements": "str", "required": True},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "uri": {"type": "str"},
+    "suites": {"type": "list", "elements": "str"},
     "components": {"type": "list", "elements": "str", "default": []},
-    "key_url": {"type": "str", "required": True, "no_log": False},
-    "fingerprints": {"type": "list", "elements": "str", "required": True},
+    "key_url": {"type": "str", "no_log": False},
+    "fingerprints": {"type": "list", "elements": "str", "default": []},
     "replaces": {"type": "list", "elements": "str", "default": []},
     "root": {"type": "path", "default": "/etc/apt"},
 }
@@ -95,7 +101,7 @@ class SignedAptSource:
         self.before = []
         self.after = []
 
-    def run(self):
+    def add(self):
         """Bring all three in order and report."""
         if not self.key_is_good():
             # In check mode the authorities and proxies that the real run brings may not be there yet.
@@ -106,6 +112,24 @@ class SignedAptSource:
             old = text_of(str(path))
             new = switch_off(old, path.suffix == ".sources", self.is_same_repository)
             self.put(path, new.encode(), "switch off the same repository in {0}".format(path))
+        self.report()
+
+    def remove(self):
+        """Take key and source away, give the other files back, and report."""
+        for path in (self.source, self.key):
+            if path.exists():
+                self.actions.append("remove {0}".format(path))
+                self.before.append(text_of(str(path)))
+                if not self.module.check_mode:
+                    path.unlink()
+        for path in self.others:
+            old = text_of(str(path))
+            new = switch_on(old, path.suffix == ".sources", self.is_same_repository)
+            self.put(path, new.encode(), "switch on the repository in {0} again".format(path))
+        self.report()
+
+    def report(self):
+        """End the module."""
         self.module.exit_json(
             changed=bool(self.actions),
             actions=self.actions,
@@ -152,7 +176,7 @@ class SignedAptSource:
     def is_same_repository(self, uri):
         """Whether an entry of another file names this repository."""
         return any(
-            uri.rstrip("/").startswith(own.rstrip("/")) for own in [self.params["uri"], *self.params["replaces"]]
+            uri.rstrip("/").startswith(own.rstrip("/")) for own in [self.params["uri"], *self.params["replaces"]] if own
         )
 
     def put(self, path, content, action):
@@ -169,7 +193,15 @@ class SignedAptSource:
 
 def main():
     """Run the module."""
-    SignedAptSource(AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)).run()
+    needed = ["uri", "suites", "key_url", "fingerprints"]
+    module = AnsibleModule(
+        argument_spec=ARGUMENTS, required_if=[("state", "present", needed)], supports_check_mode=True
+    )
+    source = SignedAptSource(module)
+    if module.params["state"] == "present":
+        source.add()
+    else:
+        source.remove()
 
 
 if __name__ == "__main__":

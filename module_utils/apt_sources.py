@@ -6,6 +6,7 @@ import re
 from typing import Callable, Dict, List
 
 _OFF = "# switched off by twinport: "
+_OFF_STANZA = _OFF.rstrip(": ") + "\nEnabled: no"
 _ENTRY = re.compile(r"^\s*deb(?:-src)?\s+(?:\[[^\]]*\]\s*)?(\S+)")
 
 
@@ -21,11 +22,20 @@ def switch_off(text: str, deb822: bool, matches: Callable[[str], bool]) -> str:
         return "".join(_OFF + line if _matches_line(line, matches) else line for line in text.splitlines(keepends=True))
     stanzas = text.split("\n\n")
     return "\n\n".join(
-        stanza.rstrip("\n") + "\nEnabled: no" + ("\n" if stanza.endswith("\n") else "")
+        stanza.rstrip("\n") + "\n" + _OFF_STANZA + ("\n" if stanza.endswith("\n") else "")
         if any(matches(uri) for uri in _stanza_uris(stanza))
         else stanza
         for stanza in stanzas
     )
+
+
+def switch_on(text: str, deb822: bool, matches: Callable[[str], bool]) -> str:
+    """What ``switch_off`` was given; entries that somebody else switched off stay off."""
+    if deb822:
+        stanzas = [(stanza, stanza.replace("\n" + _OFF_STANZA, "")) for stanza in text.split("\n\n")]
+        return "\n\n".join(on if any(matches(uri) for uri in _stanza_uris(on)) else off for off, on in stanzas)
+    lines = [(line, line[len(_OFF) :] if line.startswith(_OFF) else line) for line in text.splitlines(keepends=True)]
+    return "".join(on if _matches_line(on, matches) else off for off, on in lines)
 
 
 def _matches_line(line: str, matches: Callable[[str], bool]) -> bool:
