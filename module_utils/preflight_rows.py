@@ -322,7 +322,7 @@ def _docker(host: Host, _wanted: Wanted) -> Row:
     if host.docker.kind == "none":
         return Row("docker", OK, "none yet; it will be installed")
     parts = "{0.engine} ({0.kind}), compose {1}, buildx {2}".format(
-        host.docker, host.docker.compose or "missing", host.docker.buildx or "missing"
+        host.docker, host.docker.compose or "to be added", host.docker.buildx or "to be added"
     )
     return Row("docker", OK, parts)
 
