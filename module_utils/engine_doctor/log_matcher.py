@@ -31,7 +31,7 @@ from .log_text import (
 )
 from .tracebacks import Span, TracebackFinder
 
-BLOCK = 1 << 20  # bytes searched at a time; also the longest line that is seen whole
+BLOCK = 1 << 18  # bytes searched at a time; also the longest line that is seen whole
 OVERLAP = 4096  # bytes seen twice where one line fills a whole block
 
 _IndexedPattern = Tuple[int, Pattern]
