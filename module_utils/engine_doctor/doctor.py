@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import AbstractSet, Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from . import report as reports
 from .catalogue import Catalogue
@@ -65,12 +65,19 @@ class Doctor:
             some, done = self._attend(patient, findings, check_mode=check_mode)
             decisions += some
             actions += done
+        if not check_mode:
+            diagnosis = self._as_left(diagnosis, {action.where for action in actions})
         report = reports.build(diagnosis, decisions, self._memory, self._settings, self._probes.now())
         if not check_mode:
             self._memory.save()
             write_json(self._folder / REPORT_FILE, report, mode=0o644)
         diffs = tuple(action.diff for action in actions if action.diff)
         return Visit(report, tuple(action.summary for action in actions), diffs)
+
+    def _as_left(self, diagnosis: Diagnosis, places: AbstractSet[str]) -> Diagnosis:
+        """The diagnosis with the treated containers as they are now."""
+        again = (self._examiner.patient(p.name, p.engine) if p.name in places else p for p in diagnosis.patients)
+        return replace(diagnosis, patients=tuple(again))
 
     def _attend(
         self, patient: Optional[Patient], findings: Sequence[Finding], *, check_mode: bool

@@ -20,6 +20,7 @@ XID_LINES = 200  # newest kernel lines that are looked at
 _TCP_LISTEN = "0A"
 _SOCKET = re.compile(r"^\s*\d+:\s+[0-9A-F]+:([0-9A-F]{4})\s+\S+\s+([0-9A-F]{2})(?:\s+\S+){5}\s+(\d+)")
 _KEEPS_RUNNING = ("always", "unless-stopped")
+_STOPPED = (0, 130, 137, 143)  # an orderly end, or the signals that `docker stop`, `docker kill` and Ctrl-C send
 
 
 def missing_container() -> str:
@@ -30,7 +31,7 @@ def missing_container() -> str:
 def container_state(container: Container, *, loops: bool) -> str:
     """What Docker knows about a container, one line for each kind of trouble."""
     lines = []
-    if container.status in ("exited", "dead") and container.restart_policy in _KEEPS_RUNNING:
+    if container.status in ("exited", "dead") and _stopped_on_purpose(container):
         lines.append(f"container stopped by hand, exit code {container.exit_code}")
     elif container.status in ("exited", "dead"):
         lines.append(f"container ended, exit code {container.exit_code}")
@@ -47,6 +48,11 @@ def container_state(container: Container, *, loops: bool) -> str:
     if container.error:
         lines.append(f"docker error: {container.error}")
     return "\n".join(lines)
+
+
+def _stopped_on_purpose(container: Container) -> bool:
+    """Docker restarts what a policy keeps running, unless somebody stopped it; else a stop shows in the exit code."""
+    return container.restart_policy in _KEEPS_RUNNING or container.exit_code in _STOPPED
 
 
 class HostProbes:

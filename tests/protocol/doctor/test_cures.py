@@ -289,20 +289,37 @@ def test_cures_that_do_not_help_end(lab: Lab) -> None:
     assert last.report["cures"] == {"tried_total": 2, "failed_total": 2, "limit_per_hour": 2}
 
 
-def test_what_somebody_stopped_stays_stopped(lab: Lab) -> None:
-    name = lab.start("duix", "--restart", "unless-stopped")
+@pytest.mark.parametrize("policy", ["no", "unless-stopped"])
+def test_what_somebody_stopped_stays_stopped(lab: Lab, policy: str) -> None:
+    name = lab.start("duix", "--restart", policy)
     docker("stop", "--time", "0", name)
     visit = lab.doctor(name, "duix").visit(check_mode=False)
     assert (found(visit), visit.actions) == (["container-stopped"], ())
     assert not lab.state(name)["State"]["Running"]
 
 
-def test_a_container_without_policy_that_ended_is_started(lab: Lab) -> None:
-    name = lab.start("duix")
-    docker("kill", name)
+def test_a_container_without_policy_that_crashed_is_started(lab: Lab) -> None:
+    name = lab.start("duix", command=f"[ -e /crashed ] && exec python3 {engines.DUIX}; touch /crashed; exit 3")
+    wait_for(lambda: lab.state(name)["State"]["ExitCode"] == 3)
     visit = lab.doctor(name, "duix").visit(check_mode=False)
     assert (found(visit), visit.actions) == (["container-ended"], (f"restart {name}",))
     assert visit.report["healthy"]
+    assert visit.report["containers"][0]["status"] == "running"
+
+
+def test_an_engine_that_is_gone_while_its_container_stays_is_started(lab: Lab) -> None:
+    """The old instructions' start line went on after the engine's end."""
+    name = lab.start("duix", command=f"[ -e /gone ] && exec python3 {engines.DUIX}; touch /gone; sleep 600")
+    wait_for(lambda: "sleep 600" in docker("top", name))
+    visit = lab.doctor(name, "duix").visit(check_mode=False)
+    assert (found(visit), visit.actions) == (["engine-gone"], (f"restart {name}",))
+    assert visit.report["healthy"]
+
+
+def test_a_log_that_can_not_be_read_is_a_warning(lab: Lab) -> None:
+    name = lab.start("duix", "--log-driver", "none")
+    visit = lab.doctor(name, "duix").visit(check_mode=False)
+    assert (found(visit), visit.report["healthy"]) == (["log-unreadable"], True)
 
 
 def test_a_missing_container_is_reported(lab: Lab) -> None:
