@@ -189,6 +189,19 @@ async def test_a_file_that_was_damaged_is_not_served(database: AsyncEngine, tmp_
     assert await store.find("x" * 8, model="model") is None
 
 
+async def test_speech_whose_file_is_gone_is_made_again(database: AsyncEngine, tmp_path: Path) -> None:
+    store = await opened(database, tmp_path / "files", Clock())
+    finished = await put(store)
+    (store.folder / finished.filename).unlink()
+    assert await store.find("x" * 8, model="model") is None
+    assert store.path_of(finished.filename) is None
+
+    again = await put(store)
+    found = await store.find("x" * 8, model="model")
+    assert found == again
+    assert await store.total_bytes() == again.size
+
+
 async def test_files_without_a_record_are_swept(database: AsyncEngine, tmp_path: Path) -> None:
     store = await opened(database, tmp_path / "files", Clock())
     finished = await put(store)
