@@ -236,10 +236,11 @@ def start(plan: Plan) -> subprocess.Popen[str]:
 def collect(process: subprocess.Popen[str]) -> Answers:
     """The answers of a load that was started."""
     assert process.stdout is not None
-    rows = json.loads(process.stdout.read())
-    if process.wait():
+    with process:
+        text = process.stdout.read()
+    if process.returncode:
         raise RuntimeError(f"the load process ended with {process.returncode}")
-    return Answers.of(rows)
+    return Answers.of(json.loads(text))
 
 
 def apply(plan: Plan) -> Answers:

@@ -94,7 +94,7 @@ class Rounds:
         """Run all variants in turn, `rounds` times; the order turns round each time (A B, B A, A B …)."""
         samples: dict[str, list[Sample]] = {name: [] for name in variants}
         for number in range(rounds):
-            names = list(variants) if number % 2 == 0 else list(reversed(variants))
+            names = list(variants) if number % 2 == 0 else list(variants)[::-1]
             for name in names:
                 gc.collect()
                 samples[name].append(variants[name]())

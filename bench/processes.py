@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 from tests.support.servers import ROOT, Server
 

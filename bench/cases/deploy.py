@@ -125,7 +125,8 @@ class Site:
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "ANSIBLE_CONFIG": str(self._stock if stock else ROOT / "ansible.cfg"),
             "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
-            "ANSIBLE_CALLBACKS_ENABLED": "",
+            # In place of the one that writes a line for each task into the JSON.
+            "ANSIBLE_CALLBACKS_ENABLED": "ansible.posix.timer",
         }
         if not stock:
             environment["ANSIBLE_CACHE_PLUGIN_CONNECTION"] = str(self._folder / "facts")
@@ -137,14 +138,19 @@ class Site:
             raise RuntimeError(
                 f"site.yml ended with {done.returncode}: {_failures(done.stdout) or done.stderr[-1500:]}"
             )
-        return Run.of(json.loads(done.stdout[done.stdout.index("{") :]), seconds)
+        return Run.of(_report(done.stdout), seconds)
+
+
+def _report(output: str) -> Any:
+    """The JSON among what Ansible wrote."""
+    return json.JSONDecoder().raw_decode(output, output.index("{"))[0]
 
 
 def _failures(output: str) -> str:
     """The failed tasks of a JSON report, as one text."""
     if "{" not in output:
         return output[-1500:]
-    report = json.loads(output[output.index("{") :])
+    report = _report(output)
     return "; ".join(
         f"{task['task']['name']} on {host}: {result.get('msg', '')}"
         for play in report["plays"]

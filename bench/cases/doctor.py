@@ -64,7 +64,7 @@ def _write_log(path: Path, size: int, faults: Sequence[str]) -> int:
         made += len(part[-1])
     block = b"".join(part)
     with path.open("wb") as file:
-        for _ in range(max(1, size // made)):
+        for _ in range(-(-size // made)):
             file.write(block)
     return path.stat().st_size
 

@@ -30,7 +30,7 @@ def _form(path: str, **fields: str) -> Request:
 def _with_reference(path: str, wav: bytes, **fields: str) -> Request:
     sent = Prepared("POST", "http://engine" + path, data=fields, files={"prompt_wav": ("prompt.wav", wav)}).prepare()
     assert isinstance(sent.body, bytes)
-    return Request.of("POST", path, sent.body, Content_Type=sent.headers["Content-Type"])
+    return Request.of("POST", path, sent.body, Content_Type=str(sent.headers["Content-Type"]))
 
 
 @contextmanager

@@ -204,7 +204,7 @@ def _straight(bench: VideoBench, audio: str, video: str, count: int) -> Sample:
     started = time.monotonic()
     for _ in range(count):
         code = str(uuid.uuid4())
-        task = {"audio_url": audio, "video_url": video, "code": code, "chaofen": 0, "watermark_switch": 0, "pn": 1}
+        task: Any = {"audio_url": audio, "video_url": video, "code": code, "chaofen": 0, "watermark_switch": 0, "pn": 1}
         while requests.post(bench.engine.url + "/easy/submit", json=task, timeout=30).json()["code"] != 10000:
             time.sleep(0.02)
         state: dict[str, Any] = {"status": 1}

@@ -56,7 +56,7 @@ def _ffmpeg(*filters: str) -> Way:
 
 
 def _in_thread(convert: Callable[[Path], Any]) -> Way:
-    import soundfile
+    import soundfile  # type: ignore[import-untyped]
 
     def work(source: Path, target: Path) -> None:
         soundfile.write(target, convert(source), RATE, subtype="PCM_16")
@@ -68,8 +68,8 @@ def _in_thread(convert: Callable[[Path], Any]) -> Way:
 
 
 def _soundfile() -> Way:
-    import soundfile
-    import soxr
+    import soundfile  # type: ignore[import-untyped]
+    import soxr  # type: ignore[import-untyped]
 
     def convert(source: Path) -> Any:
         samples, rate = soundfile.read(source, dtype="float32", always_2d=True)
@@ -144,8 +144,10 @@ async def _serve(name: str, folder: Path) -> None:
         try:
             answer = await _job(way, [Path(file) for file in job["files"]], job["at_once"], folder)
         except Exception as error:  # noqa: BLE001 - told to the other side
-            answer = {"error": repr(error)}
-        sys.stdout.write(json.dumps(answer) + "\n")
+            failure = {"error": repr(error)}
+            sys.stdout.write(json.dumps(failure) + "\n")
+        else:
+            sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 
 

@@ -1,6 +1,7 @@
 """The engine server with nothing added: FastAPI, a form, a temporary file, the model's chunks as they come.
 
-What upstream's own ``server.py`` would be if it worked. ``python -m bench.servers.plain_engine --port P --model FOLDER``
+What upstream's own ``server.py`` would be if it worked.
+``python -m bench.servers.plain_engine --port P --model FOLDER``
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def main() -> int:
     parser.add_argument("--model", required=True, help="a folder with cosyvoice.yaml")
     options = parser.parse_args()
     sys.path[:0] = [str(STAND_IN), str(STAND_IN / "matcha_tts")]
-    from cosyvoice.cli.cosyvoice import AutoModel  # noqa: PLC0415 - on the path only now
+    from cosyvoice.cli.cosyvoice import AutoModel  # type: ignore[import-not-found]  # noqa: PLC0415 - on the path only now
 
     app = create_app(AutoModel(model_dir=options.model))
     uvicorn.run(app, host="127.0.0.1", port=options.port, log_level="warning")

@@ -1,0 +1,70 @@
+"""The load: what it asks, and what it notes, against a real server."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
+
+import pytest
+
+from bench.load import Answers, Plan, Request, apply
+
+
+class Slow(BaseHTTPRequestHandler):
+    """Echoes the body's length; the second half comes a tenth of a second after the first."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        text = json.dumps(len(body)).encode().ljust(8)
+        self.send_response(503 if self.path == "/busy" else 200)
+        self.send_header("Content-Length", "8")
+        self.end_headers()
+        self.wfile.write(text[:4])
+        time.sleep(0.1)
+        self.wfile.write(text[4:])
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Slow)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server.server_address[1]
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_first_byte_and_last_byte_are_told_apart(port: int) -> None:
+    answers = apply(Plan(port, [Request.of("POST", "/", b"12345")], clients=2, count=6))
+    assert answers.status == [200] * 6
+    assert answers.size == [8] * 6
+    assert all(0 < first < total for first, total in zip(answers.first_byte, answers.total, strict=True))
+
+
+def test_answers_name_their_request_and_errors_are_counted(port: int) -> None:
+    answers = apply(Plan(port, [Request.of("POST", "/"), Request.of("POST", "/busy")], clients=1, count=4))
+    assert dict(zip(answers.request, answers.status, strict=True)) == {0: 200, 1: 503}
+    assert answers.errors == 2
+
+
+def test_a_rate_is_kept_though_answers_are_slow(port: int) -> None:
+    answers = apply(Plan(port, [Request.of("POST", "/")], clients=1, rate=20, count=10))
+    assert len(answers.sent) == 10
+    sent = sorted(answers.sent)
+    assert [round(later - earlier, 6) for earlier, later in pairwise(sent)] == [0.05] * 9
+
+
+def test_throughput_counts_good_answers_from_first_question_to_last_answer() -> None:
+    answers = Answers.of([(0.0, 0.1, 1.0, 200, 1, 0), (1.0, 0.1, 1.0, 200, 1, 0), (1.0, 0.1, 0.5, 503, 0, 0)])
+    assert answers.per_second == 1.0
+    assert Answers.of([]).per_second == 0.0
