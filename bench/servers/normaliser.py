@@ -68,7 +68,7 @@ def _in_thread(convert: Callable[[Path], Any]) -> Way:
 
 
 def _soundfile() -> Way:
-    import soundfile  # type: ignore[import-untyped]
+    import soundfile
     import soxr  # type: ignore[import-untyped]
 
     def convert(source: Path) -> Any:
