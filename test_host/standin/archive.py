@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from test_host import image
 from test_host.errors import HostError
@@ -48,12 +51,22 @@ class Archive:
 
     def _build(self, archive: Path) -> None:
         """Run the script in a fresh trixie container; the archive gets its name only when it is whole."""
-        part = archive.with_suffix(".part")
+        # A name of its own: two hosts may be created at once.
+        handle, path = tempfile.mkstemp(prefix=f"{self.name}-", suffix=".part", dir=archive.parent)
+        part = Path(path)
+        try:
+            with os.fdopen(handle, "wb") as out:
+                self._fill(out)
+            part.replace(archive)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def _fill(self, out: BinaryIO) -> None:
         folder = f"/srv/{self.name}-files"
         mounts = [f"--volume={path.resolve()}:{folder}/{path.name}:ro" for path in self.files]
         command = f"sh -s >&2 && tar -c -C /srv {self.name}"
         name = image.ensure("trixie")
-        with part.open("wb") as out, self.script.open("rb") as script:
+        with self.script.open("rb") as script:
             done = subprocess.run(
                 ["docker", "run", "--rm", "--interactive", *mounts, name, "sh", "-c", command],
                 stdin=script, stdout=out, stderr=subprocess.PIPE, timeout=_BUILD_SECONDS, check=False,
@@ -61,4 +74,3 @@ class Archive:
         if done.returncode:
             complaint = done.stderr.decode().strip()[-500:]
             raise HostError(f"The {self.name} archive could not be built: {complaint}")
-        part.rename(archive)

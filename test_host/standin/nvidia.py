@@ -1,9 +1,9 @@
 """A host with a GPU, without one: a stand-in driver, and a stand-in archive of NVIDIA's container toolkit.
 
 `nvidia-smi` answers like a driver in the state that `/etc/standin-gpu` names: good, eight-gb, four-gb, 50-series,
-50-series-old-driver, old-driver, old-card, mismatch, lost, no-module, no-card. The toolkit's packages have the real names,
-version and layout, so that the role takes its real steps: key, source, pinned packages, runtime, Docker restart, and a
-container that sees the GPU.
+50-series-old-driver, old-driver, old-card, mismatch, lost, no-module, no-card. The toolkit's packages have the real
+names, version and layout, so that the role takes its real steps: key, source, pinned packages, runtime, Docker restart,
+and a container that sees the GPU.
 """
 
 from __future__ import annotations

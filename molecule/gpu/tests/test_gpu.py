@@ -1,0 +1,52 @@
+"""The engines' containers in gpu mode: they see the GPU, have what they need, and no more."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from testinfra.host import Host
+
+ENGINES = ("cosyvoice-engine", "duix-avatar-gen-video")
+
+
+def container(host: Host, name: str) -> dict[str, Any]:
+    """What Docker knows of a container."""
+    (found,) = json.loads(host.check_output(f"docker inspect {name}"))
+    return dict(found)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_an_engine_sees_the_gpu_and_keeps_it_when_systemd_reloads(host: Host, name: str) -> None:
+    query = "nvidia-smi --query-gpu=uuid --format=csv,noheader"
+    on_the_host = host.check_output(query)
+    assert on_the_host
+    assert host.check_output(f"docker exec {name} {query}") == on_the_host
+    host.check_output("systemctl daemon-reload")
+    assert host.check_output(f"docker exec {name} {query}") == on_the_host
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_an_engine_is_not_privileged_and_publishes_nothing(host: Host, name: str) -> None:
+    settings = container(host, name)["HostConfig"]
+    assert settings["Privileged"] is False
+    assert not settings["PortBindings"]
+
+
+def test_duix_has_its_shared_memory_and_folders(host: Host) -> None:
+    assert container(host, "duix-avatar-gen-video")["HostConfig"]["ShmSize"] == 8 * 2**30
+    for folder in ("temp", "result", "log"):
+        assert host.check_output(f"docker exec duix-avatar-gen-video ls -d /code/data/{folder}")
+
+
+def test_cosyvoice_runs_our_server_in_the_place_of_its_own(host: Host) -> None:
+    ours = host.file("/opt/twinport/voice/server.py").sha256sum
+    place = "/opt/CosyVoice/CosyVoice/runtime/python/fastapi/server.py"
+    assert host.check_output(f"docker exec cosyvoice-engine sha256sum {place}").split()[0] == ours
+
+
+def test_the_entries_say_that_they_are_no_preview(host: Host) -> None:
+    for port in (9090, 8383):
+        command = f"import urllib.request as u; print(u.urlopen('http://127.0.0.1:{port}/health').read().decode())"
+        assert json.loads(host.check_output(f'python3 -c "{command}"'))["engine_mode"] == "gpu"
