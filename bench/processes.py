@@ -43,9 +43,9 @@ def resident_mib(pid: int) -> float:
     return sum(_status_mib(process, "VmRSS") for process in _tree(pid))
 
 
-def peak_mib(pid: int) -> float:
+def peak_mib(pid: int, *, children: bool = True) -> float:
     """Sum of the most resident memory that a process and each of its children have had, in MiB."""
-    return sum(_status_mib(process, "VmHWM") for process in _tree(pid))
+    return sum(_status_mib(process, "VmHWM") for process in (_tree(pid) if children else [pid]))
 
 
 def reset_peak(pid: int) -> None:
@@ -66,12 +66,13 @@ def cpu_seconds(pid: int) -> float:
 
 
 class Cost:
-    """Processor time and memory that a server uses from now on."""
+    """Processor time and memory that a server uses from now on; its children's memory counts where it is asked for."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, *, children: bool = True) -> None:
         self._pid = pid
+        self._children = children
         reset_peak(pid)
-        self._memory = resident_mib(pid)
+        self._memory = self.peak_mib
         self._cpu = cpu_seconds(pid)
 
     @property
@@ -82,7 +83,7 @@ class Cost:
     @property
     def peak_mib(self) -> float:
         """Most resident memory since then."""
-        return peak_mib(self._pid)
+        return peak_mib(self._pid, children=self._children)
 
     @property
     def growth_mib(self) -> float:
