@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -56,6 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"twinport: {missing}", file=sys.stderr)
         return 1
     _take_precedence()
+    # Servers and hosts are removed on the way out, whoever ends the run.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     everything: list[Figure] = []
     failed: list[str] = []
     for name in options.only or CASES:

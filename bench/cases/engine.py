@@ -18,6 +18,8 @@ from tests.support.engine import Engine, reference, running_engine
 from tests.support.servers import Server, free_port
 
 CLIENTS = 16
+# Each asks five times a second: together a load that no real model could follow.
+PACED_RATE = 5.0 * CLIENTS
 TEXT = "One sentence that costs the model nothing."
 ANALYSIS_SECONDS = 0.4
 
@@ -44,9 +46,9 @@ def _plain(context: Context) -> Iterator[Server]:
         yield server
 
 
-def _ask(server: Server, request: Request, *, clients: int, seconds: float) -> Sample:
+def _ask(server: Server, request: Request, *, clients: int, seconds: float, rate: float = 0.0) -> Sample:
     cost = Cost(server.pid)
-    answers = apply(Plan(server.port, [request], clients, seconds, warm_up=0.3))
+    answers = apply(Plan(server.port, [request], clients, seconds, rate=rate, warm_up=0.3))
     if answers.errors or not min(answers.size):
         raise RuntimeError(f"{server.name}: {answers.errors} of {len(answers.status)} answers failed")
     each = cost.cpu_seconds / len(answers.status) * 1e3
@@ -54,7 +56,7 @@ def _ask(server: Server, request: Request, *, clients: int, seconds: float) -> S
 
 
 def _overhead(context: Context) -> Iterator[Figure]:
-    seconds = 1.0 if context.quick else 5.0
+    seconds = 1.0 if context.quick else 3.0
     asked = {
         "reference in the request": _with_reference("/inference_cross_lingual", reference(), tts_text=TEXT),
         "preset speaker": _form("/inference_sft", tts_text=TEXT, spk_id="中文女"),
@@ -65,19 +67,31 @@ def _overhead(context: Context) -> Iterator[Figure]:
     ):
         for heading, request in asked.items():
             context.say(heading)
-            variants: dict[str, Callable[[], Sample]] = {
-                name: partial(_ask, server, request, clients=CLIENTS, seconds=seconds)
-                for name, server in (("twinport", ours), ("plain FastAPI", plain))
-            }
-            rounds = Rounds.of(variants, context.times(7))
-            yield from _beside_plain(rounds, f"engine/{heading}, {CLIENTS} clients")
+            label = f"engine/{heading}, {CLIENTS} clients"
+            paced, breathless = (
+                Rounds.of(_both(ours, plain, request, seconds, rate), context.times(7)) for rate in (PACED_RATE, 0.0)
+            )
+            yield _added(paced, f"{label} at {PACED_RATE:g} requests/s")
+            yield _added(breathless, f"{label} without a pause")
+            yield from _beside_plain(breathless, f"{label} without a pause")
+
+
+def _both(
+    ours: Server, plain: Server, request: Request, seconds: float, rate: float
+) -> dict[str, Callable[[], Sample]]:
+    return {
+        name: partial(_ask, server, request, clients=CLIENTS, seconds=seconds, rate=rate)
+        for name, server in (("twinport", ours), ("plain FastAPI", plain))
+    }
+
+
+def _added(rounds: Rounds, label: str) -> Figure:
+    name = f"{label}, answer p50, added/twinport"
+    return rounds.added(name, "twinport", "total p50", "ms", against="plain FastAPI", goal=at_most(5.0))
 
 
 def _beside_plain(rounds: Rounds, label: str) -> Iterator[Figure]:
     against = "plain FastAPI"
-    yield rounds.added(
-        f"{label}, answer p50, added/twinport", "twinport", "total p50", "ms", against=against, goal=at_most(5.0)
-    )
     yield rounds.figure(f"{label}, answer p50/twinport", "twinport", "total p50", "ms", against=against)
     yield rounds.figure(f"{label}, answer p99/twinport", "twinport", "total p99", "ms", against=against)
     yield rounds.figure(f"{label}, throughput/twinport", "twinport", "per second", "requests/s", against=against)
