@@ -8,8 +8,8 @@ DOCUMENTATION = r"""
 module: host_status
 short_description: Tell what runs on a host right now
 description:
-  - Asks both entries, Docker, the GPUs, the disk and the engine doctor's last report. Changes nothing; whatever can't be
-    asked is told as such and never fails the module.
+  - Asks both entries, Docker, the GPUs, the disk and the engine doctor's last report. Changes nothing; whatever can't
+    be asked is told as such and never fails the module.
 attributes:
   check_mode:
     support: full
@@ -137,7 +137,9 @@ def gpu_rows():
     rows = []
     for index, line in enumerate(told.splitlines()):
         name, load, used, total, heat = (part.strip() for part in line.split(",", 4))
-        rows.append(_row("gpu %d" % index, True, "%s, %s %% busy, %s of %s MiB, %s °C" % (name, load, used, total, heat)))
+        rows.append(
+            _row("gpu %d" % index, True, "%s, %s %% busy, %s of %s MiB, %s °C" % (name, load, used, total, heat))
+        )
     return rows or [_row("gpu", False, "nvidia-smi gives no answer: see playbooks/preflight.yml")]
 
 
@@ -148,7 +150,9 @@ def disk_row(folder):
         path = path.parent
     usage = shutil.disk_usage(str(path))
     return _row(
-        "disk", usage.free > _LOW_DISK * usage.total, "%.0f of %.0f GiB free" % (usage.free / 2**30, usage.total / 2**30)
+        "disk",
+        usage.free > _LOW_DISK * usage.total,
+        "%.0f of %.0f GiB free" % (usage.free / 2**30, usage.total / 2**30),
     )
 
 

@@ -54,6 +54,6 @@ apt-ftparchive -o APT::FTPArchive::Release::Suite="$suite" -o APT::FTPArchive::R
   release "dists/$suite" >Release.new
 mv Release.new "dists/$suite/Release"
 gpg --batch --quiet --passphrase '' --quick-generate-key 'Twinport tests <noreply@example.invalid>' rsa2048 sign never
-gpg --batch --yes --armor --export >gpg
+gpg --batch --yes --armor --output gpg --export
 gpg --batch --list-keys --with-colons | awk -F: '$1 == "fpr" { print $10; exit }' >/srv/docker-ce/fingerprint
 gpg --batch --yes --clearsign --output "dists/$suite/InRelease" "dists/$suite/Release"
