@@ -61,8 +61,9 @@ class Memory:
         return max((cure.at for cure in self._cures if cure.where == where), default="")
 
     def tried(self, error: str, where: str, started_at: str) -> bool:
-        """True when the error was already treated in this start of the container."""
-        return any(c.error == error and c.where == where and c.started_after == started_at for c in self._cures)
+        """True when the error was treated in this start of the container and the cure is not known to have helped."""
+        attempts = (c for c in self._cures if (c.error, c.where, c.started_after) == (error, where, started_at))
+        return any(cure.verified is not True for cure in attempts)
 
     def recent(self, where: str, now: datetime) -> int:
         """Rounds of cures at a place in the last hour; cures that ended together are one round."""

@@ -100,6 +100,17 @@ def _write(lab: Lab, content: str) -> Path:
     return path
 
 
+def test_a_cure_that_helped_is_used_again_but_not_for_ever(lab: Lab) -> None:
+    name = lab.start("duix", "--volume", f"{lab.prefix}-data:/code/data")
+    outcomes = []
+    for _ in range(3):
+        lab.post(name, 8383, "/easy/submit")
+        visit = lab.doctor(name, "duix", cures_per_hour=2).visit(check_mode=False)
+        outcomes.append((visit.report["state"], visit.report["findings"][0]["outcome"]))
+        docker("exec", name, "rm", "-rf", "/code/data/result")
+    assert outcomes == [("healthy", "applied"), ("healthy", "applied"), ("given_up", "given_up")]
+
+
 def test_faults_that_hide_behind_each_other_are_cured_in_one_visit(lab: Lab) -> None:
     """No matcha, so the server never listens; and once it does, it is the unpatched one."""
     pip = Pip(wheel_dir=str(wheel(lab.folder / "wheels")))
