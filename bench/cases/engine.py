@@ -62,7 +62,7 @@ def _overhead(context: Context) -> Iterator[Figure]:
         "preset speaker": _form("/inference_sft", tts_text=TEXT, spk_id="中文女"),
     }
     with (
-        running_engine(context.subfolder("ours"), preview_free=1, queue_limit=64) as ours,
+        running_engine(context.subfolder("ours"), preview_free=1, queue_limit=10_000) as ours,
         _plain(context) as plain,
     ):
         for heading, request in asked.items():
