@@ -68,15 +68,15 @@ def engine_of(container: Container) -> str:
 def run_start(container: Container) -> str:
     """From when on lines belong to the container's last run.
 
-    Docker sets the time of the start a little after the program has begun to write; so the end of the run before is
-    taken where it is known.
+    Docker sets the time of the start a little after the program has begun to write, for a short run even after its
+    end; so the end of the run before is taken where it is known.
     """
     started, finished = normalise_time(container.started_at), normalise_time(container.finished_at)
     if finished <= normalise_time(NEVER):
         return container.created_at
-    if finished < started:
+    if container.running and finished < started:
         return finished
-    return earlier_by(parse(started), START_DELAY)
+    return earlier_by(parse(min(started, finished)), START_DELAY)
 
 
 class Examiner:
