@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import Any
 
 import pytest
@@ -32,6 +33,14 @@ def test_an_engine_is_not_privileged_and_publishes_nothing(host: Host, name: str
     settings = container(host, name)["HostConfig"]
     assert settings["Privileged"] is False
     assert not settings["PortBindings"]
+
+
+def test_an_engine_without_its_gpu_is_not_healthy(host: Host) -> None:
+    check = container(host, "cosyvoice-engine")["Config"]["Healthcheck"]["Test"][1]
+    assert host.run(f"docker exec cosyvoice-engine sh -c {shlex.quote(check)}").rc == 0
+    blinded = check.replace("nvidia-smi", "/no/nvidia-smi")
+    assert blinded != check
+    assert host.run(f"docker exec cosyvoice-engine sh -c {shlex.quote(blinded)}").rc != 0
 
 
 def test_duix_has_its_shared_memory_and_folders(host: Host) -> None:
