@@ -22,6 +22,9 @@ FROM_PACKAGES = (
     "containerd.service",
     "/etc/docker/key.json",
     "/etc/docker/daemon.json",
+    # ufw's own spelling of its rules; `ufw status` is what is compared.
+    "/etc/ufw/user.rules",
+    "/etc/ufw/user6.rules",
 )
 
 
