@@ -14,6 +14,7 @@ from test_host.docker_cli import answers, docker
 from test_host.errors import HostError
 
 _LOG = Path("/var/log/twinport-dockerd.log")
+_PID_FILE = Path("/var/run/docker.pid")
 _START_SECONDS = 60
 
 
@@ -74,6 +75,7 @@ def _start(state: Path) -> None:
         subprocess.run(["systemctl", "start", "docker"], check=False, capture_output=True)
     else:
         state.mkdir(parents=True, exist_ok=True)
+        _drop_stale_pid_file()
         with _LOG.open("ab") as log:
             daemon = subprocess.Popen(
                 ["dockerd"], stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
@@ -83,6 +85,12 @@ def _start(state: Path) -> None:
         lambda: answers("info"),
         f"The Docker engine did not come up; its log is {_LOG} or `journalctl -u docker`.",
     )
+
+
+def _drop_stale_pid_file() -> None:
+    """Remove what an engine that was killed left behind: the next one refuses to start while the number is in use."""
+    if _PID_FILE.exists() and not _is_dockerd(int(_PID_FILE.read_text().strip() or 0)):
+        _PID_FILE.unlink()
 
 
 def _wait(ready: Callable[[], bool], complaint: str) -> None:

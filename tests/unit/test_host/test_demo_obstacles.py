@@ -91,3 +91,13 @@ def test_a_process_that_is_no_docker_engine_is_never_ended(tmp_path: Path, monke
 def test_docker_says_why_it_failed() -> None:
     with pytest.raises(HostError, match="docker"):
         docker("inspect", "twinport-no-such-object")
+
+
+def test_what_a_killed_engine_left_behind_does_not_stop_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = tmp_path / "docker.pid"
+    left.write_text(str(os.getpid()))
+    monkeypatch.setattr(engine, "_PID_FILE", left)
+    engine._drop_stale_pid_file()
+    assert not left.exists()
