@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, Info, ProcessCollector
 from prometheus_client.exposition import choose_encoder
@@ -12,8 +16,10 @@ from starlette.responses import Response
 
 from gateway import __version__
 from gateway.settings import CommonSettings
+from gateway.web.health import read_doctor_report
 from gateway.web.openapi import operation
 
+Reading = Callable[[dict[str, Any]], float]
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
 
@@ -45,6 +51,22 @@ class Metrics:
             "twinport_errors", "Errors told to clients, by stable code.", ("code",), registry=self.registry
         )
         self._disk("data", settings.data_dir)
+        if settings.doctor_report is not None:
+            self._doctor(settings.doctor_report)
+
+    def _doctor(self, path: Path) -> None:
+        """Report the engine doctor's last report, read when scraped; NaN where there is none."""
+        readings: dict[str, tuple[str, Reading]] = {
+            "twinport_doctor_healthy": ("1 when the doctor found all well.", lambda report: float(report["healthy"])),
+            "twinport_doctor_findings": ("Faults of the last look.", lambda report: float(len(report["findings"]))),
+            "twinport_doctor_cures_tried": ("Cures so far.", lambda report: float(report["cures"]["tried_total"])),
+            "twinport_doctor_cures_failed": (
+                "Cures so far that did not help.",
+                lambda report: float(report["cures"]["failed_total"]),
+            ),
+        }
+        for name, (meaning, reading) in readings.items():
+            Gauge(name, meaning, registry=self.registry).set_function(partial(_read_report, path, reading))
 
     def _disk(self, store: str, folder: Path) -> None:
         """Report the free and total bytes of the file system under a folder, read when scraped."""
@@ -52,6 +74,14 @@ class Metrics:
         total = Gauge("twinport_disk_total_bytes", "All bytes.", ("store",), registry=self.registry)
         free.labels(store).set_function(lambda: float(shutil.disk_usage(folder).free))
         total.labels(store).set_function(lambda: float(shutil.disk_usage(folder).total))
+
+
+def _read_report(path: Path, reading: Reading) -> float:
+    report = read_doctor_report(path)
+    try:
+        return math.nan if report is None else reading(report)
+    except (KeyError, TypeError, ValueError):  # a report of another version
+        return math.nan
 
 
 @operation(
