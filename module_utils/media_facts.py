@@ -60,6 +60,8 @@ def read_mp4(content: bytes) -> Movie:
     boxes = dict(_boxes(content, 0, len(content)))
     if b"ftyp" not in boxes or b"moov" not in boxes:
         raise NotMediaError("no MP4: it has no %s" % ("movie header" if b"ftyp" in boxes else "file type"))
+    if b"mdat" not in boxes:
+        raise NotMediaError("the MP4 is cut: its header is there, its pictures and sound are not")
     start, end = boxes[b"moov"]
     inner = list(_boxes(content, start, end))
     tracks = sum(1 for kind, _ in inner if kind == b"trak")

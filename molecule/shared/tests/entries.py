@@ -13,6 +13,12 @@ KEY = "molecule-key-2"
 MEDIA = Path(__file__).resolve().parents[3] / "roles/self_test/files"
 
 
+def address_of(name: str) -> str:
+    """A test host's address as this machine sees it; a host that restarts may get another one."""
+    command = ["docker", "inspect", "--format", "{{.NetworkSettings.IPAddress}}", name]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
 def curl(*arguments: str, key: str = KEY) -> str:
     """Run curl with the API key and return what it prints; fails on an HTTP error."""
     command = ["curl", "--silent", "--show-error", "--fail-with-body", "--max-time", "120", "-H", f"X-API-Key: {key}"]

@@ -7,7 +7,7 @@ import subprocess
 import uuid
 from pathlib import Path
 
-from entries import curl, finished, probe, register, speak, status, submit, until
+from entries import address_of, curl, finished, probe, register, speak, status, submit, until
 from testinfra.host import Host
 
 
@@ -20,6 +20,8 @@ def test_both_entries_come_back_with_voices_files_and_tasks(host: Host, address:
 
     name = str(host.backend.get_variables()["inventory_hostname"])
     subprocess.run(["docker", "restart", "--time", "60", name], check=True, capture_output=True, timeout=120)
+    url = url.replace(address, address_of(name))
+    address = address_of(name)
     until(120, lambda: all(ready(address, port) for port in (8383, 9090)) or None)
 
     listed = json.loads(curl(f"http://{address}:9090/v1/voices?device_id={device}"))["data"]
