@@ -1,4 +1,4 @@
-"""`python -m test_host create|destroy|demo-up|demo-down`."""
+"""`python -m test_host create|destroy|engine|demo-up|demo-down`."""
 
 from __future__ import annotations
 
@@ -53,6 +53,9 @@ def _parser() -> argparse.ArgumentParser:
     destroy = commands.add_parser("destroy", help="remove a host and its data")
     destroy.add_argument("--name", required=True)
     destroy.set_defaults(run=lambda options: Host(options.name).destroy())
+
+    running = commands.add_parser("engine", help="make sure that a Docker engine runs on this machine")
+    running.set_defaults(run=lambda _: engine.require(STATE))
 
     up = commands.add_parser("demo-up", help="what `make demo` runs")
     up.set_defaults(run=lambda _: demo.up(STATE))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from test_host.docker_cli import answers, docker
@@ -21,8 +23,23 @@ _START_SECONDS = 60
 def require(state: Path) -> None:
     """Make sure that a Docker engine answers; `state` remembers one that we started ourselves.
 
+    Several processes may ask at once: one of them starts the engine, the others wait for it.
     Raises HostError where none runs and none can be started by us.
     """
+    if not answers("info"):
+        with _alone(state):
+            _bring_up(state)
+
+
+@contextmanager
+def _alone(state: Path) -> Iterator[None]:
+    state.mkdir(parents=True, exist_ok=True)
+    with (state / "engine.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _bring_up(state: Path) -> None:
     if answers("info"):
         return
     if os.geteuid() != 0:
@@ -74,7 +91,6 @@ def _start(state: Path) -> None:
     if Path("/run/systemd/system").is_dir():
         subprocess.run(["systemctl", "start", "docker"], check=False, capture_output=True)
     else:
-        state.mkdir(parents=True, exist_ok=True)
         _drop_stale_pid_file()
         with _LOG.open("ab") as log:
             daemon = subprocess.Popen(

@@ -44,7 +44,7 @@ def _python_files() -> Iterator[Path]:
     executable = Path(sys.executable).resolve()
     stdlib = Path(sysconfig.get_path("stdlib"))
     yield executable
-    yield from _libraries([executable, *stdlib.glob("lib-dynload/*.so")])
+    yield from _libraries([executable, Path("/bin/busybox"), *stdlib.glob("lib-dynload/*.so")])
     for top in (stdlib, Path(sysconfig.get_path("purelib")) / "pip"):
         for folder, folders, names in os.walk(top):
             folders[:] = [name for name in folders if name not in _LEFT_OUT]
