@@ -37,7 +37,7 @@ import unicodedata
 import uuid
 import wave
 from pathlib import Path
-from typing import Any, AsyncIterator, Callable, Dict, Generator, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, AsyncIterator, Awaitable, Callable, Dict, Generator, Iterator, List, Mapping, Optional, Tuple
 from urllib.parse import parse_qsl
 
 import numpy as np
@@ -66,6 +66,7 @@ RETRY_AFTER_SECONDS = 10
 PROMPT_MIN_RATE = 16000
 PROMPT_MAX_RATE = 192000
 PROMPT_MAX_CHANNELS = 8
+WAV_HEADER_BYTES = 44
 TEMPORARY_PREFIX = "cosyvoice-request-"
 
 
@@ -218,6 +219,31 @@ LOAD_FAILURES: Tuple[Tuple[str, str, int], ...] = (
     ),
     (r"ModuleNotFoundError|ImportError|ErrorDuringImport|No module named|max_depth", "package_incomplete", 10),
 )
+
+
+async def within(seconds: float, step: Awaitable[Any]) -> Any:
+    """Await `step`, for at most `seconds`. A timer does, where `asyncio.wait_for` makes a task each time.
+
+    Raises asyncio.TimeoutError.
+    """
+    task: Any = asyncio.current_task()
+    expired = False
+
+    def expire() -> None:
+        nonlocal expired
+        expired = True
+        task.cancel()
+
+    timer = asyncio.get_running_loop().call_later(seconds, expire)
+    try:
+        return await step
+    except asyncio.CancelledError:
+        # Python 3.11 counts: somebody else may want the task to end as well.
+        if expired and (not hasattr(task, "uncancel") or task.uncancel() == 0):
+            raise asyncio.TimeoutError from None
+        raise
+    finally:
+        timer.cancel()
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -431,7 +457,7 @@ class Body:
 
     async def _receive(self, seconds: float) -> bytes:
         try:
-            message = await asyncio.wait_for(self._request.receive(), seconds)
+            message = await within(seconds, self._request.receive())
         except asyncio.TimeoutError:
             self._finished = True
             raise EngineError(408, "read_timeout", "The request's body did not arrive in time.") from None
@@ -528,23 +554,46 @@ def prepare_reference(upload: Path, target: Path, settings: Settings) -> Referen
         with soundfile.SoundFile(str(upload)) as source:
             rate = source.samplerate
             check_layout(rate, source.channels)
-            blocks = source.blocks(blocksize=rate, dtype="float32", always_2d=True)
-            samples = read_mono(blocks, int(rate * settings.prompt_max_seconds), settings)
+            samples = None if is_plain(source, upload) else read_mono(source, settings)
+            duration = (source.frames if samples is None else len(samples)) / rate
     except (RuntimeError, TypeError) as error:  # soundfile.LibsndfileError is a RuntimeError
         raise EngineError(
             422, "prompt_not_audio", "The reference is not audio that can be read: WAV, FLAC, OGG or MP3 is needed."
         ) from error
-    duration = len(samples) / rate
-    if duration < settings.prompt_min_seconds:
+    check_duration(duration, settings)
+    if samples is None:
+        upload.replace(target)
+    else:
+        write_wav(target, to_pcm(samples), rate)
+    return Reference(target, duration, rate)
+
+
+def is_plain(source: Any, upload: Path) -> bool:
+    """Whether an upload is, byte for byte, what `write_wav` would make of it: what a gateway sends as a rule."""
+    size = upload.stat().st_size - WAV_HEADER_BYTES
+    plain = source.format == "WAV" and source.subtype == "PCM_16" and source.channels == 1
+    if not plain or size != 2 * int(source.frames):
+        return False
+    with upload.open("rb") as file:
+        claimed = file.read(WAV_HEADER_BYTES)[-4:]
+    return int.from_bytes(claimed, "little") == size
+
+
+def check_duration(seconds: float, settings: Settings) -> None:
+    if seconds > settings.prompt_max_seconds:
+        raise EngineError(
+            422,
+            "prompt_too_long",
+            "The reference audio is longer than {:g} seconds.".format(settings.prompt_max_seconds),
+        )
+    if seconds < settings.prompt_min_seconds:
         raise EngineError(
             422,
             "prompt_too_short",
             "The reference has {:.2f} s of audio; at least {:g} s are needed.".format(
-                duration, settings.prompt_min_seconds
+                seconds, settings.prompt_min_seconds
             ),
         )
-    write_wav(target, to_pcm(samples), rate)
-    return Reference(target, duration, rate)
 
 
 def check_layout(rate: int, channels: int) -> None:
@@ -564,26 +613,24 @@ def check_layout(rate: int, channels: int) -> None:
         )
 
 
-def read_mono(blocks: Iterator[Any], most: int, settings: Settings) -> Any:
-    """Mix blocks of shape (frames, channels) down to one float32 array; EngineError beyond `most` frames."""
+def read_mono(source: Any, settings: Settings) -> Any:
+    """A file's samples mixed down to one float32 array; it is read no further than just past the longest reference."""
     parts: List[Any] = []
     frames = 0
-    for block in blocks:
-        frames += len(block)
-        if frames > most:
-            raise EngineError(
-                422,
-                "prompt_too_long",
-                "The reference audio is longer than {:g} seconds.".format(settings.prompt_max_seconds),
-            )
+    for block in source.blocks(blocksize=source.samplerate, dtype="float32", always_2d=True):
         parts.append(block.mean(axis=1))
+        frames += len(block)
+        if frames > settings.prompt_max_seconds * source.samplerate:
+            break
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
 
 
 def to_pcm(samples: Any) -> bytes:
     """float samples of any shape, nominally -1 to 1, as little-endian int16; beyond full scale they are clipped."""
-    sound = np.clip(np.nan_to_num(np.asarray(samples, dtype=np.float32).reshape(-1)), -1, 1)
-    return bytes(np.minimum(sound * np.float32(32768), 32767).astype("<i2").tobytes())
+    scaled = np.asarray(samples, dtype=np.float32).reshape(-1) * np.float32(32768)
+    if np.isnan(scaled).any():
+        scaled = np.where(np.isnan(scaled), np.float32(0), scaled)
+    return bytes(np.clip(scaled, -32768, 32767, out=scaled).astype("<i2").tobytes())
 
 
 def write_wav(path: Path, pcm: bytes, rate: int) -> None:
@@ -1195,7 +1242,8 @@ class Job:
         self._produce = produce
         self._done = done
         self._loop = asyncio.get_running_loop()
-        self._queue: asyncio.Queue[Any] = asyncio.Queue()
+        self._items: collections.deque[Any] = collections.deque()
+        self._waiter: Optional[asyncio.Future[None]] = None
         self._room = threading.Condition()
         self._buffered = 0
         self._max_buffered = max_buffered
@@ -1222,7 +1270,15 @@ class Job:
             self._buffered += size
 
     def _post(self, item: Any) -> None:
-        self._call(self._queue.put_nowait, item)
+        self._call(self._put, item)
+
+    def _put(self, item: Any) -> None:
+        self._items.append(item)
+        self._wake()
+
+    def _wake(self, *_: Any) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def _call(self, function: Callable[..., None], *arguments: Any) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: the server is gone
@@ -1230,17 +1286,11 @@ class Job:
 
     async def next(self, gone: asyncio.Future[None]) -> Any:
         """The next result, or None after the last one. Raises what the work raised, and ClientGone."""
+        if not self._items and not gone.done():
+            await self._wait(gone)
         if gone.done():
             raise ClientGone
-        if self._queue.empty():
-            getter = asyncio.ensure_future(self._queue.get())
-            await asyncio.wait({getter, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if not getter.done():
-                getter.cancel()
-                raise ClientGone
-            item = getter.result()
-        else:
-            item = self._queue.get_nowait()
+        item = self._items.popleft()
         if item is self._END:
             return None
         if isinstance(item, BaseException):
@@ -1250,6 +1300,19 @@ class Job:
                 self._buffered -= len(item)
                 self._room.notify_all()
         return item
+
+    async def _wait(self, gone: asyncio.Future[None]) -> None:
+        self._waiter = self._loop.create_future()
+        gone.add_done_callback(self._wake)
+        try:
+            await self._waiter
+        finally:
+            gone.remove_done_callback(self._wake)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether `next` is known to have nothing more to give."""
+        return bool(self._items) and self._items[0] is self._END
 
     def cancel(self) -> None:
         self.cancelled.set()
@@ -1309,7 +1372,10 @@ class PcmResponse(Response):
         await self._send(send, self._start(self.raw_headers))
         chunk: Optional[bytes] = self._first
         while chunk is not None:
-            await self._send(send, {"type": "http.response.body", "body": chunk, "more_body": True})
+            more = not self._job.exhausted
+            await self._send(send, {"type": "http.response.body", "body": chunk, "more_body": more})
+            if not more:
+                return
             try:
                 chunk = await self._job.next(self._gone)
             except ClientGone:
@@ -1342,7 +1408,7 @@ class PcmResponse(Response):
     async def _send(self, send: Any, message: Dict[str, Any]) -> None:
         """Send, but not for ever: a client that stops reading is cut off."""
         try:
-            await asyncio.wait_for(send(message), self._send_timeout)
+            await within(self._send_timeout, send(message))
         except asyncio.TimeoutError:
             raise StreamCut("the client stopped reading") from None
         except OSError:

@@ -264,3 +264,21 @@ def test_names_that_climb_are_refused(name: str) -> None:
 @pytest.mark.parametrize("name", ["a..b.wav", "我的 声音.wav", "prompt_wav", "", "C:\\fakepath\\x.wav"])
 def test_ordinary_names_are_not(name: str) -> None:
     server.check_file_name(name)
+
+
+def with_a_chunk_more(wav: bytes) -> bytes:
+    return wav + b"LIST\x04\x00\x00\x00abcd"
+
+
+def with_a_longer_claim(wav: bytes) -> bytes:
+    return wav[:40] + (len(wav) * 2).to_bytes(4, "little") + wav[44:]
+
+
+@pytest.mark.parametrize("dress", [bytes, with_a_chunk_more, with_a_longer_claim])
+def test_the_model_hears_the_same_wav_however_it_was_sent(tmp_path: Path, dress: Any) -> None:
+    plain = reference(seconds=2)
+    upload = tmp_path / "upload"
+    upload.write_bytes(dress(plain))
+    prepared = server.prepare_reference(upload, tmp_path / "reference.wav", server.Settings.from_environment({}))
+    assert prepared.path.read_bytes() == plain
+    assert (prepared.duration, prepared.sample_rate) == (2.0, 16000)
