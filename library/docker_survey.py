@@ -47,6 +47,8 @@ found: {description: "The Docker found: kind, engine, compose, buildx.", type: d
 source: {description: "Where Docker comes from: existing, ce or distribution.", type: str, returned: success}
 missing: {description: Packages to install., type: list, elements: str, returned: success}
 running: {description: Whether dockerd answers., type: bool, returned: success}
+enabled: {description: Whether it starts at boot., type: bool, returned: success}
+dropins: {description: Names of the files that extend its unit., type: list, elements: str, returned: success}
 swarm: {description: Whether the host is a member of a swarm., type: bool, returned: success}
 certificate_store: {description: Whether the host's certificate store can be rebuilt., type: bool, returned: success}
 """
@@ -54,12 +56,15 @@ certificate_store: {description: Whether the host's certificate store can be reb
 import dataclasses
 import platform
 import shutil
+from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.docker_installation import UnusableDockerError, choose, missing
 from ansible.module_utils.docker_probe import find_docker, installed_packages
 from ansible.module_utils.host_commands import output_of, text_of
 from ansible.module_utils.os_release import deb_architecture, parse_os_release
+
+_DROPINS = Path("/etc/systemd/system/docker.service.d")
 
 
 def main():
@@ -90,6 +95,8 @@ def main():
         source=plan.source,
         missing=missing(plan.packages, installed, pins),
         running=bool(state),
+        enabled=output_of(["systemctl", "is-enabled", "docker"]).strip() == "enabled",
+        dropins=sorted(path.name for path in _DROPINS.glob("*.conf")),
         swarm="active" in state,
         certificate_store=bool(shutil.which("update-ca-certificates") or shutil.which("update-ca-trust")),
     )

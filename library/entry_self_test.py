@@ -176,7 +176,7 @@ class VoiceTest:
         answer = self.entry.post_file("/v1/voices/train", fields, "audio", "reference.mp3", content)
         voice = answer.require_ok().json()["data"]["voiceId"]
         path = "/v1/voices/%s?%s" % (voice, query(device_id=_DEVICE))
-        state = poll(self.timeout, 0.5, lambda: self._settled(path))
+        state = poll(self.timeout, 0.2, lambda: self._settled(path))
         if state is None:
             raise EntryError("voice %s was not ready within %d s" % (voice, self.timeout))
         return "voice %s is ready" % voice, voice
@@ -229,7 +229,7 @@ class VideoTest:
         taken = self.entry.post_json("/easy/submit", task).require_ok().json()
         if taken["code"] not in (0, 200, 10000):
             raise EntryError("the task was not taken: %s" % taken)
-        if poll(self.timeout, 1.0, lambda: self._finished(code)) is None:
+        if poll(self.timeout, 0.5, lambda: self._finished(code)) is None:
             raise EntryError("task %s did not finish within %d s" % (code, self.timeout))
         movie = read_mp4(self.entry.get("/download?" + query(path="/%s-r.mp4" % code)).require_ok().body)
         if movie.tracks < 2:

@@ -27,6 +27,7 @@ RETURN = r"""
 ssh_ports: {description: Ports on which SSH answers., type: list, elements: int, returned: success}
 outside: {description: Interfaces of the default routes., type: list, elements: str, returned: success}
 nft: {description: Whether the program nft is there., type: bool, returned: success}
+persistent: {description: Whether Twinport's table is loaded at every boot., type: bool, returned: success}
 ufw: {description: Whether ufw is active., type: bool, returned: success}
 firewalld: {description: Whether firewalld is running., type: bool, returned: success}
 """
@@ -117,6 +118,10 @@ def main():
         ssh_ports=sorted(ports),
         outside=sorted(default_interfaces(text_of("/proc/net/route"), text_of("/proc/net/ipv6_route"))),
         nft=bool(shutil.which("nft") or Path("/usr/sbin/nft").exists()),
+        persistent=all(
+            output_of(["systemctl", question, "twinport-firewall"]).strip() == answer
+            for question, answer in (("is-enabled", "enabled"), ("is-active", "active"))
+        ),
         ufw="Status: active"
         in output_of(["ufw", "status"], env={"LANG": "C", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}),
         firewalld=output_of(["firewall-cmd", "--state"]).strip() == "running",

@@ -7,8 +7,13 @@ import tempfile
 from pathlib import Path
 
 
-def replace_file(path: str, content: bytes, mode: int) -> None:
+def replace_file(path: str, content: bytes, mode: int, uid: int = -1, gid: int = -1) -> None:
     """Write beside ``path``, flush to the disk, then rename over it; parent folders are made.
+
+    Args:
+        mode: permissions, in force before the file has its name.
+        uid: owner, in force as early; -1: whoever runs this.
+        gid: group, likewise.
 
     Raises:
         OSError: the folder can't be written or the disk is full; the old file is untouched.
@@ -20,6 +25,7 @@ def replace_file(path: str, content: bytes, mode: int) -> None:
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
             stream.flush()
+            os.fchown(stream.fileno(), uid, gid)
             os.fchmod(stream.fileno(), mode)
             os.fsync(stream.fileno())
         Path(beside).replace(target)
