@@ -32,6 +32,7 @@ from gateway.domain.errors import GatewayError
 from gateway.domain.speech import SpeechMode, SpeechOrder
 from gateway.domain.text import text_empty
 from gateway.domain.voice import voice_not_found
+from gateway.infrastructure.idle_timer import IdleTimer
 
 ROUTES = {
     SpeechMode.ZERO_SHOT: "/inference_zero_shot",
@@ -156,6 +157,7 @@ class CosyVoice:
             timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT),
             trust_env=False,
         )
+        self._routes = {mode: httpx.URL(url).join(route) for mode, route in ROUTES.items()}
         self._timeouts = timeouts
         self._on_state = on_state
         self._explain = explain
@@ -305,7 +307,14 @@ class CosyVoice:
         if voice_id:
             fields["voice_id"] = voice_id
         files = None if audio is None else {"prompt_wav": ("reference.wav", audio, "audio/wav")}
-        request = self._client.build_request("POST", ROUTES[order.mode], data=fields, files=files)
+        # The client would merge addresses and headers anew for each request.
+        request = httpx.Request(
+            "POST",
+            self._routes[order.mode],
+            data=fields,
+            files=files,
+            extensions={"timeout": self._client.timeout.as_dict()},
+        )
         with _engine_errors():
             async with asyncio.timeout(self._timeouts.first_byte):
                 response = await self._client.send(request, stream=True)
@@ -321,16 +330,16 @@ class CosyVoice:
 
     async def _chunks(self, response: httpx.Response) -> AsyncIterator[bytes]:
         chunks = response.aiter_raw()
-        while True:
-            try:
-                async with asyncio.timeout(self._timeouts.idle):
-                    chunk = await anext(chunks)
-            except StopAsyncIteration:
-                return
-            except (httpx.HTTPError, ClientError, OSError, TimeoutError) as error:
-                raise StreamBroken(repr(error)) from error
-            if chunk:
-                yield chunk
+        with IdleTimer(self._timeouts.idle) as timer:
+            while True:
+                try:
+                    chunk = await timer.wait_for(anext(chunks))
+                except StopAsyncIteration:
+                    return
+                except (httpx.HTTPError, ClientError, OSError, TimeoutError) as error:
+                    raise StreamBroken(repr(error)) from error
+                if chunk:
+                    yield chunk
 
 
 async def _read(reference: Reference) -> bytes:

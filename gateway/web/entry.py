@@ -84,15 +84,16 @@ def _middleware(
     upload_bytes: Mapping[str, int],
     is_public: Callable[[str], bool],
 ) -> list[Middleware]:
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=settings.cors_origins,
+        allow_methods=["*"],
+        allow_headers=["*"],
+        expose_headers=["X-Request-ID", "Retry-After", "Content-Range"],
+    )
     return [
         Middleware(RequestContextMiddleware, metrics=shared.metrics),
-        Middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_methods=["*"],
-            allow_headers=["*"],
-            expose_headers=["X-Request-ID", "Retry-After", "Content-Range"],
-        ),
+        *([cors] if settings.cors_origins else []),
         Middleware(
             LimitsMiddleware,
             body_bytes=BODY_BYTES,

@@ -13,14 +13,15 @@ from gateway.web.app import create_video_app, create_voice_app
 from gateway.web.protocol import BoundedHttpProtocol
 
 KEEP_ALIVE_SECONDS = 75
-GARBAGE_THRESHOLD = 20_000
+# Objects until a look at the young, and how many of those until one at the older: each looks at all streams under way.
+GARBAGE_THRESHOLDS = (50_000, 20, 100)
 
 
 def _serve(app: ASGIApp, settings: CommonSettings) -> None:
     # What was loaded stays: looking through it again and again would hold streams up for tens of milliseconds.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(GARBAGE_THRESHOLD)
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
     BoundedHttpProtocol.max_head_bytes = settings.max_header_bytes
     uvicorn.Server(
         uvicorn.Config(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from typing import Any
+from collections.abc import AsyncIterator
 
 import structlog
 from starlette.requests import ClientDisconnect
@@ -95,25 +94,6 @@ def _order(request: VoiceRequest, body: OpenAISpeechBody, voice: Voice) -> Speec
     )
 
 
-async def _while_connected(receive: Receive, work: Coroutine[Any, Any, None]) -> None:
-    """Do the work, and stop it as soon as the client hangs up.
-
-    Raises:
-        ClientDisconnect: the client has gone; the work is over.
-    """
-    working = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_disconnected(receive))
-    try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise ClientDisconnect
-        working.result()
-    finally:
-        for task in (working, leaving):
-            task.cancel()
-        await asyncio.gather(working, leaving, return_exceptions=True)
-
-
 async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
@@ -127,9 +107,36 @@ class SpeechStream:
         self._order = order
         self._speaker = speaker
         self._started = False
+        self._finished = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await _while_connected(receive, self._send(scope, send))
+        """Send the speech, and stop as soon as the client hangs up.
+
+        Raises:
+            ClientDisconnect: the client has gone; the engine is free.
+        """
+        sending = asyncio.current_task()
+        leaving = asyncio.ensure_future(_disconnected(receive))
+        gone = False
+
+        def interrupt(_: object) -> None:
+            nonlocal gone
+            # The server calls the end of the answer a disconnection as well.
+            if sending is not None and not self._finished:
+                gone = True
+                sending.cancel()
+
+        leaving.add_done_callback(interrupt)
+        try:
+            await self._send(scope, send)
+        except asyncio.CancelledError:
+            # A server that shuts down cancels too.
+            if gone and sending is not None and sending.uncancel() == 0:
+                raise ClientDisconnect from None
+            raise
+        finally:
+            leaving.remove_done_callback(interrupt)
+            leaving.cancel()
 
     async def _send(self, scope: Scope, send: Send) -> None:
         for _ in range(ATTEMPTS):
@@ -156,6 +163,7 @@ class SpeechStream:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         if not self._started:
             raise EncodingFailed("no sound came out")
+        self._finished = True
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
