@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import uvloop
 
 RATE = 16000
 TICK = 0.001
@@ -152,4 +153,4 @@ async def _serve(name: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(sys.argv[1], Path(sys.argv[2])))
+    uvloop.run(_serve(sys.argv[1], Path(sys.argv[2])))

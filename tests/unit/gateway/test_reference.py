@@ -146,3 +146,9 @@ def test_every_rate_that_can_be_set_works(rate: int) -> None:
     pcm, report = reference.normalise(speech(6.0, rate=rate)[:, None], rate, longest_seconds=30, least_speech_seconds=3)
     assert report.sample_rate == rate
     assert 4 < len(pcm) / rate < 7
+
+
+def test_the_search_for_speech_ends_with_enough_of_it() -> None:
+    samples = np.tile(speech(10.0), 6)
+    found = reference.find_speech(samples, RATE, enough=20.0)
+    assert 20.0 <= found[-1].end < 40.0
