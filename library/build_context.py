@@ -6,10 +6,10 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: build_context
-short_description: Pack the build context of an image into a reproducible tar file
+short_description: Pack the build contexts of images into reproducible tar files
 description:
-  - Packs files and folders of the control machine into one tar file and names it by a digest of its content, so that
-    the digest can serve as the image's tag and a rebuild happens exactly when an input changed.
+  - Packs files and folders of the control machine, one tar file for each context, and names it by a digest of its
+    content, so that the digest can serve as the image's tag and a rebuild happens exactly when an input changed.
   - Meant to be delegated to the control machine. Byte code, caches and editor files are left out.
   - The tar file lies in a cache folder, as facts do; it is therefore written in check mode too and never counts as a
     change.
@@ -24,8 +24,10 @@ attributes:
     support: full
     description: The same inputs give the same bytes.
 options:
-  sources:
-    description: What goes in. The key is the place inside the context, the value a file or folder.
+  contexts:
+    description:
+      - The contexts by name. Each is a dictionary of what goes in; its keys are places inside the context, its values
+        files or folders.
     type: dict
     required: true
   salt:
@@ -43,24 +45,25 @@ author:
 EXAMPLES = r"""
 - name: Pack the gateway
   build_context:
-    sources:
-      Dockerfile: "{{ role_path }}/files/Dockerfile"
-      gateway: "{{ playbook_dir }}/gateway"
+    contexts:
+      gateway:
+        Dockerfile: "{{ role_path }}/files/Dockerfile"
+        gateway: "{{ playbook_dir }}/gateway"
     salt: debian:trixie-slim
     cache: "{{ playbook_dir }}/.cache/build"
   delegate_to: localhost
 """
 
 RETURN = r"""
-digest:
-  description: The first 12 hexadecimal digits of the SHA-256 over salt, names, modes and contents.
+digests:
+  description: Of each context, the first 12 hexadecimal digits of the SHA-256 over salt, names, modes and contents.
   returned: success
-  type: str
-  sample: 3f0a9f5b2c11
-path:
-  description: The tar file.
+  type: dict
+  sample: {gateway: 3f0a9f5b2c11}
+paths:
+  description: The tar files.
   returned: success
-  type: str
+  type: dict
 """
 
 import hashlib
@@ -128,17 +131,22 @@ def main():
     """Entry point of the module."""
     module = AnsibleModule(
         argument_spec={
-            "sources": {"type": "dict", "required": True},
+            "contexts": {"type": "dict", "required": True},
             "salt": {"type": "str", "default": ""},
             "cache": {"type": "path", "required": True},
         },
         supports_check_mode=True,
     )
+    salt, cache = module.params["salt"], module.params["cache"]
     try:
-        digest, path = pack(module.params["sources"], module.params["salt"], module.params["cache"])
+        packed = {name: pack(sources, salt, cache) for name, sources in module.params["contexts"].items()}
     except OSError as error:
         module.fail_json(msg="The build context could not be packed: %s" % error)
-    module.exit_json(changed=False, digest=digest, path=path)
+    module.exit_json(
+        changed=False,
+        digests={name: digest for name, (digest, _) in packed.items()},
+        paths={name: path for name, (_, path) in packed.items()},
+    )
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ attributes:
     description: Tells what would be made, also below folders that do not exist yet.
   diff_mode:
     support: full
-    description: Shows contents and attributes; set C(diff) to false for a task that writes secrets.
+    description: Shows contents and attributes; of O(secrets) only the attributes.
   idempotent:
     support: full
     description: Writes only what differs.
@@ -75,6 +75,32 @@ options:
       validate:
         description: A command that must succeed on a new content before it takes its place; C(%s) is its path.
         type: str
+  secrets:
+    description: Files whose contents stand in no diff, no answer and no log.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: The file.
+        type: path
+        required: true
+      content:
+        description: The text of the file.
+        type: str
+        required: true
+      owner:
+        description: User, by name or number; empty, it is left as it is.
+        type: str
+        default: root
+      group:
+        description: Group, by name or number; empty, it is left as it is.
+        type: str
+        default: root
+      mode:
+        description: Octal mode.
+        type: str
+        default: "0600"
 author:
   - The Twinport developers
 """
@@ -120,7 +146,7 @@ class Change:
     """What was, or would be, done to one path."""
 
     def __init__(self, path):
-        self.path, self.made = path, False
+        self.path, self.made, self.present = path, False, None
         self.before, self.after = {}, {}
         self.texts = ("", "")
 
@@ -148,7 +174,8 @@ class HostFiles:
         """Make everything and report."""
         try:
             changes = [self.folder(item) for item in self.module.params["folders"]]
-            changes += [self.file(item) for item in self.module.params["files"]]
+            changes += [self.text_or_bytes(item) for item in self.module.params["files"]]
+            changes += [self.secret(item) for item in self.module.params["secrets"]]
         except OSError as error:
             self.module.fail_json(msg="%s: %s" % (error.filename or "the host's disk", error.strerror))
         done = [change for change in changes if change.changed]
@@ -170,17 +197,27 @@ class HostFiles:
         self.set_attributes(item, change)
         return change
 
-    def file(self, item):
+    def text_or_bytes(self, item):
+        """Write one of O(files)."""
+        wanted = base64.b64decode(item["base64"]) if item["base64"] is not None else item["content"].encode("utf-8")
+        change = self.file(item, wanted, lambda: self.validate(item, wanted))
+        if change.made:
+            change.texts = (_shown(change.present), _shown(wanted))
+        return change
+
+    def secret(self, item):
+        """Write one of O(secrets)."""
+        return self.file(item, item["content"].encode("utf-8"), lambda: None)
+
+    def file(self, item, wanted, validate):
         """Write one file where its content differs."""
         change, path = Change(item["path"]), Path(item["path"])
-        wanted = base64.b64decode(item["base64"]) if item["base64"] is not None else item["content"].encode("utf-8")
-        present = path.read_bytes() if path.exists() else None
-        change.made = present != wanted
+        change.present = path.read_bytes() if path.exists() else None
+        change.made = change.present != wanted
         if change.made:
-            change.texts = (_shown(present), _shown(wanted))
             if self.module.check_mode:
                 return change
-            self.validate(item, wanted)
+            validate()
             uid, gid = self.owner(item)
             replace_file(str(path), wanted, int(item["mode"], 8), uid, gid)
         self.set_attributes(item, change)
@@ -245,8 +282,15 @@ def main():
         mode={"type": "str", "default": "0644"},
         validate={"type": "str"},
     )
+    secrets = dict(
+        _ATTRIBUTES,
+        path={"type": "path", "required": True},
+        content={"type": "str", "required": True, "no_log": True},
+        mode={"type": "str", "default": "0600"},
+    )
     module = AnsibleModule(
         argument_spec={
+            "secrets": {"type": "list", "elements": "dict", "default": [], "options": secrets},
             "folders": {"type": "list", "elements": "dict", "default": [], "options": folders},
             "files": {
                 "type": "list",

@@ -17,7 +17,7 @@ USER, GROUP = str(os.getuid()), str(os.getgid())
 
 def run(*, check: bool = False, **options: Any) -> dict[str, Any]:
     """Run the module as Ansible does, in a process of its own, with our own user in the place of root."""
-    for item in [*options.get("folders", []), *options.get("files", [])]:
+    for item in [item for kind in ("folders", "files", "secrets") for item in options.get(kind, [])]:
         item["path"] = str(item["path"])
         item.setdefault("owner", USER)
         item.setdefault("group", GROUP)
@@ -118,3 +118,12 @@ def test_a_folder_in_the_way_is_a_sentence(tmp_path: Path) -> None:
     refused = run(files=[{"path": tmp_path / "file", "content": "x"}])
     assert refused["failed"]
     assert str(tmp_path / "file") in refused["msg"]
+
+
+def test_a_secret_is_told_to_nobody(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("old-and-secret\n")
+    answer = run(secrets=[{"path": tmp_path / "keys", "content": "new-and-secret\n", "mode": "0640"}])
+    assert answer["changed_paths"] == [str(tmp_path / "keys")]
+    assert (tmp_path / "keys").read_text() == "new-and-secret\n"
+    assert mode_of(tmp_path / "keys") == 0o640
+    assert "and-secret" not in json.dumps(answer)
