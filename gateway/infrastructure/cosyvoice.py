@@ -14,8 +14,9 @@ from typing import Any
 import anyio.to_thread
 import httpx
 import structlog
-from aiohttp import ClientError
+from aiohttp import ClientError, ClientSession, DummyCookieJar, TCPConnector
 from httpx_aiohttp import AiohttpTransport
+from httpx_aiohttp.transport import AiohttpResponseStream
 
 from gateway.domain.engine import (
     RETRY_AFTER_SECONDS,
@@ -42,7 +43,7 @@ ROUTES = {
 HEALTH_TIMEOUT = 5.0
 REGISTER_TIMEOUT = 120.0
 CONNECT_TIMEOUT = 5.0
-MAX_CONNECTIONS = 10_000  # the fair queue bounds them; the transport must not do it a second time
+LARGEST_PIECE = 1 << 18
 REMEMBERED_VOICES = 10_000
 ERROR_BYTES = 64 * 1024
 
@@ -150,10 +151,11 @@ class CosyVoice:
         on_state: Callable[[EngineState], None] = lambda _: None,
         explain: Callable[[], Reason | None] = lambda: None,
     ) -> None:
+        self._transport = AiohttpTransport(client=_session)
         self._client = httpx.AsyncClient(
             base_url=url,
             # httpx's own pool looks at every idle socket for each request and collapses at 64 streams.
-            transport=AiohttpTransport(limits=httpx.Limits(max_connections=MAX_CONNECTIONS), trust_env=False),
+            transport=self._transport,
             timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT),
             trust_env=False,
         )
@@ -317,7 +319,8 @@ class CosyVoice:
         )
         with _engine_errors():
             async with asyncio.timeout(self._timeouts.first_byte):
-                response = await self._client.send(request, stream=True)
+                # Past the client, which has nothing to add: no redirects, no cookies, no authentication.
+                response = await self._transport.handle_async_request(request)
         if response.status_code == 200:
             return response
         try:
@@ -329,6 +332,10 @@ class CosyVoice:
         raise _refusal(response.status_code, response.headers, body)
 
     async def _chunks(self, response: httpx.Response) -> AsyncIterator[bytes]:
+        stream = response.stream
+        if isinstance(stream, AiohttpResponseStream):
+            # What has come goes on in one piece; its own sixteen kilobytes would cut it up again.
+            stream.CHUNK_SIZE = LARGEST_PIECE
         chunks = response.aiter_raw()
         with IdleTimer(self._timeouts.idle) as timer:
             while True:
@@ -340,6 +347,11 @@ class CosyVoice:
                     raise StreamBroken(repr(error)) from error
                 if chunk:
                     yield chunk
+
+
+def _session() -> ClientSession:
+    """Connections without a bound: the fair queue has one, and the transport must not do it a second time."""
+    return ClientSession(connector=TCPConnector(limit=0), cookie_jar=DummyCookieJar(), trust_env=False)
 
 
 async def _read(reference: Reference) -> bytes:
