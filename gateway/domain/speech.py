@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
+from functools import cached_property
 
 from gateway.domain.errors import GatewayError, invalid_request, missing_field
 
@@ -80,7 +81,7 @@ class SpeechOrder:
     speed: float = 1.0
     audio_format: AudioFormat = AudioFormat.WAV
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Hexadecimal digest that equal orders share."""
         values = [getattr(self, field.name) for field in fields(self)]
