@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 Language = Literal["zh", "en"]
+STORAGE_FULL = "storage_full"
 
 
 class GatewayError(Exception):
@@ -130,7 +131,7 @@ def rate_limited(retry_after: int) -> GatewayError:
 def storage_full() -> GatewayError:
     """The disk can't take what the request would store."""
     return GatewayError(
-        "storage_full",
+        STORAGE_FULL,
         507,
         zh="服务器磁盘空间不足，请清理磁盘后再试。",
         en="The server's disk is full. Free some space and try again.",

@@ -108,7 +108,7 @@ class ReferenceNormaliser:
         Raises:
             GatewayError: ``reference_*`` (422) where no reference can be made of it; ``storage_full`` (507).
         """
-        with _private_folder(self._folder) as folder:
+        with disk_full_is_507(), _private_folder(self._folder) as folder:
             # A name of our own: what the client called the file reaches neither path nor decoder.
             (folder / "upload").hardlink_to(upload)
             await self._decode(folder)

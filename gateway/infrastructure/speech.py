@@ -13,9 +13,11 @@ from typing import Any
 
 import anyio.to_thread
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gateway.domain.errors import GatewayError
 from gateway.domain.speech import AudioFormat, StoredSpeech
 from gateway.infrastructure.database import Base, translate
 from gateway.infrastructure.files import publish, sweep_temporary, temporary_path
@@ -23,6 +25,8 @@ from gateway.infrastructure.files import publish, sweep_temporary, temporary_pat
 # A file that was asked for may be downloaded only now: it stays at least this long, whatever the wall clock does.
 GRACE_SECONDS = 900.0
 FILENAME = re.compile(r"[A-Za-z0-9_-]{32}\.(wav|pcm|mp3|opus|flac|aac)")
+
+log = structlog.stdlib.get_logger(__name__)
 
 speech = sa.Table(
     "speech",
@@ -104,8 +108,17 @@ class SpeechStore:
         if not await anyio.to_thread.run_sync(_has_size, path, found.size):
             return None
         self._touch(found.token)
-        await self._execute(sa.update(speech).where(speech.c.fingerprint == fingerprint).values(used_at=self._now()))
+        await self._note_use(fingerprint)
         return found
+
+    async def _note_use(self, fingerprint: str) -> None:
+        """A full disk has no room for the note, which is no reason not to give what lies there."""
+        try:
+            await self._execute(
+                sa.update(speech).where(speech.c.fingerprint == fingerprint).values(used_at=self._now())
+            )
+        except GatewayError as full:
+            log.warning("use not noted", code=full.code)
 
     async def put(self, temporary: Path, finished: StoredSpeech) -> None:
         """Publish a finished file; it takes the place of an earlier one of the same order.

@@ -13,7 +13,7 @@ from pathlib import Path
 import anyio.to_thread
 import structlog
 
-from gateway.domain.errors import GatewayError, internal
+from gateway.domain.errors import STORAGE_FULL, GatewayError, internal
 from gateway.domain.naming import new_voice_id
 from gateway.domain.reference import not_audio
 from gateway.domain.voice import Failure, Voice, VoiceStatus
@@ -25,6 +25,8 @@ from gateway.infrastructure.voices import Voices
 
 # The client repeats a request that met a socket error three times, five seconds apart, each up to 300 s long.
 REPEAT_WINDOW = timedelta(minutes=20)
+# How long a voice that the disk has no room for waits between two attempts.
+ROOM_SECONDS = 5.0
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -134,22 +136,32 @@ class Training:
         task.add_done_callback(lambda _: self._running.pop(voice.id, None))
 
     async def _prepare(self, voice: Voice) -> None:
+        """Bring a voice to its end; what the disk has no room for waits until it has."""
         structlog.contextvars.bind_contextvars(voice_id=voice.id)
+        while True:
+            try:
+                return await self._attempt(voice)
+            except GatewayError as full:
+                log.warning("voice waits for room on the disk", code=full.code)
+                await asyncio.sleep(ROOM_SECONDS)
+
+    async def _attempt(self, voice: Voice) -> None:
+        """Make the reference, or record why there can be none.
+
+        Raises:
+            GatewayError: ``storage_full``, and nothing else.
+        """
         try:
             await self._voices.set_training(voice.id)
             await self._make_reference(voice)
         except GatewayError as error:
+            if error.code == STORAGE_FULL:
+                raise
             log.info("voice failed", code=error.code)
-            await self._fail(voice, error)
+            await self._voices.set_failed(voice.id, Failure.of(error))
         except Exception:
             log.exception("voice failed")
-            await self._fail(voice, internal())
-
-    async def _fail(self, voice: Voice, error: GatewayError) -> None:
-        try:
-            await self._voices.set_failed(voice.id, Failure.of(error))
-        except GatewayError as full:
-            log.warning("a failure could not be recorded", code=full.code)
+            await self._voices.set_failed(voice.id, Failure.of(internal()))
 
     async def _make_reference(self, voice: Voice) -> None:
         made = temporary_path(self._files.incoming)

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.support.disks import SmallDisk, small_disk
 from tests.support.servers import Server
-from tests.support.video import SmallDisk, VideoBench, make_clip, require_good_video, small_disk, video_bench
+from tests.support.video import VideoBench, make_clip, require_good_video, video_bench
 
 MIB = 2**20
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.support.disks import small_disk
 from tests.support.voice import VoiceBench, spoken_wav, voice_bench
 
 UNLIMITED = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
@@ -167,6 +168,33 @@ def test_a_full_disk_while_speaking_is_a_507_and_loses_nothing(tmp_path: Path, s
         assert requests.get(bench.url + earlier, timeout=10).content[:4] == b"RIFF"
         assert bench.speech(voice, "A text that makes more than a few bytes of sound.")[:4] == b"RIFF"
         assert len(list((bench.data() / "files").iterdir())) == 2
+
+
+# From "no room for the upload" over "none for the decoded recording" to "none for the record of what was spoken".
+@pytest.mark.slow
+@pytest.mark.parametrize("leave", [0, 8, 40, 150, 400, 700, 1000, 1500, 2500])
+def test_a_disk_that_fills_up_in_the_middle(tmp_path: Path, leave: int) -> None:
+    with small_disk(tmp_path / "disk") as disk, voice_bench(tmp_path, data_dir=disk.folder / "data") as bench:
+        voice = bench.ready_voice(name="before")
+        earlier = bench.speech(voice, "Made before.")
+        disk.fill(leave=leave * 1024)
+        trained = bench.upload(spoken_wav(), name="during")
+        spoken = bench.tts(voice, "A text that makes more than a few bytes of sound.")
+        time.sleep(1)  # whatever fails for want of room does so now
+        for answer in (trained, spoken):
+            assert answer.status_code == 200 or (answer.status_code, answer.json()["code"]) == (507, "storage_full")
+        assert bench.speech(voice, "Made before.") == earlier
+        disk.make_room()
+        expected = {voice} | ({trained.json()["data"]["voiceId"]} if trained.status_code == 200 else set())
+        assert listed(bench, "device-1") == expected
+        for voice_id in expected:
+            assert bench.finished(voice_id)["status"] == "ready"
+        bench.gateway.stop()
+        bench.gateway.restart()
+        bench.wait_until_ready()
+        assert listed(bench, "device-1") == expected
+        assert bench.speech(voice, "Made before.") == earlier
+        assert_tidy(bench, expected)
 
 
 def test_space_is_kept_free(tmp_path: Path) -> None:
