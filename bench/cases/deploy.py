@@ -203,8 +203,9 @@ def _repeated(rounds: Rounds, count: int) -> Iterator[Figure]:
     yield rounds.figure(changed, "second run", "changed", "changes", goal=at_most(0.0))
 
 
-def _against_one(many: Rounds, one: Rounds, count: int) -> Figure:
-    both = Rounds({"many": many.samples["second run"], "one": one.samples["second run"]})
+def _against_one(site: Site, count: int, rounds: int) -> Figure:
+    """Second runs on many hosts and on one, in turn."""
+    both = Rounds.of({"many": partial(_sample, site, count), "one": partial(_sample, site, 1)}, rounds)
     name = f"deploy/{_hosts(count)} against one, second run/twinport"
     goal = at_most(1.6, "ratio") if count == max(HOSTS) else None
     return both.figure(name, "many", "seconds", "s", against="one", goal=goal)
@@ -215,7 +216,6 @@ def measure(context: Context) -> list[Figure]:
     counts: Sequence[int] = HOSTS[:1] if context.quick else HOSTS
     figures: list[Figure] = []
     with _site(context) as site:
-        one: Rounds | None = None
         for count in counts:
             site.grow(count)
             context.say(f"{_hosts(count)}: first run")
@@ -224,10 +224,10 @@ def measure(context: Context) -> list[Figure]:
             context.say(f"{_hosts(count)}: repeats")
             rounds = _repeats(site, count, context.times(3))
             figures += _repeated(rounds, count)
-            if one is None:
-                one = rounds
+            if count == 1:
                 figures += _stages(first, "deploy/first run")
                 figures += _stages(site.play(count), "deploy/second run")
             else:
-                figures.append(_against_one(rounds, one, count))
+                context.say(f"{_hosts(count)} against one")
+                figures.append(_against_one(site, count, context.times(5)))
     return figures
