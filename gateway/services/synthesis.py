@@ -269,7 +269,10 @@ class Synthesis:
             if encoding is not None and rate != self._engine.state.sample_rate:
                 encoding = await self._start_encoder(order, rate, stack)
             pcm = self._samples(live)
-            yield _with_header(pcm, rate, order.audio_format) if encoding is None else encode(encoding, pcm)
+            if encoding is not None:
+                yield encode(encoding, pcm)
+            else:
+                yield pcm if order.audio_format is AudioFormat.PCM else _with_header(pcm, rate)
 
     @staticmethod
     async def _start_encoder(
@@ -316,9 +319,9 @@ async def _first(chunks: AsyncIterator[bytes]) -> bytes:
     raise StreamBroken("no sound")
 
 
-async def _with_header(pcm: AsyncIterator[bytes], rate: int, audio_format: AudioFormat) -> AsyncIterator[bytes]:
-    """WAV: the header leaves with the first samples; raw PCM has none."""
-    head = wav_header(sample_rate=rate, data_bytes=None) if audio_format is AudioFormat.WAV else b""
+async def _with_header(pcm: AsyncIterator[bytes], rate: int) -> AsyncIterator[bytes]:
+    """WAV: the header leaves with the first samples."""
+    head = wav_header(sample_rate=rate, data_bytes=None)
     async for chunk in pcm:
         yield head + chunk if head else chunk
         head = b""
