@@ -1506,10 +1506,19 @@ class Download:
 
     def _report(self) -> None:
         over = False
+        seconds = 0
         while not over:
             over = self._over.wait(1.0)
             self._samples.append((time.monotonic(), self._bytes()))
-            log.info("downloading %s: %s of %s bytes, %s %%", self._model_id, *list(self.describe().values())[:3])
+            if over or seconds % 10 == 0:
+                log.info("downloading %s: %s", self._model_id, self._progress())
+            seconds += 1
+
+    def _progress(self) -> str:
+        known = self.describe()
+        if known["total_bytes"] is None:
+            return "{} bytes so far".format(known["bytes"])
+        return "{bytes} of {total_bytes} bytes, {percent} %".format(**known)
 
     def describe(self) -> Dict[str, Any]:
         """Bytes, total, percent and bytes per second over the last ten seconds; None for what is not known."""
