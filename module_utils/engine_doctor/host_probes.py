@@ -51,7 +51,12 @@ def container_state(container: Container, *, loops: bool) -> str:
 
 
 def _stopped_on_purpose(container: Container) -> bool:
-    """Docker restarts what a policy keeps running, unless somebody stopped it; else a stop shows in the exit code."""
+    """Docker restarts what a policy keeps running, unless somebody stopped it; else a stop shows in the exit code.
+
+    An error of Docker's own says that the last start failed, at boot before the GPU's driver, say: it tries only once.
+    """
+    if container.error:
+        return False
     return container.restart_policy in _KEEPS_RUNNING or container.exit_code in _STOPPED
 
 

@@ -309,6 +309,24 @@ def test_what_somebody_stopped_stays_stopped(lab: Lab, policy: str) -> None:
     assert not lab.state(name)["State"]["Running"]
 
 
+def test_what_docker_could_not_start_at_boot_is_started(lab: Lab) -> None:
+    """Docker tries once, finds that a device is not there yet, and leaves it at that."""
+    device = lab.folder / "device"
+    device.symlink_to("/dev/null")
+    name = lab.start("duix", "--restart", "unless-stopped", "--device", f"{device}:/dev/late")
+    docker("stop", "--time", "0", name)
+    device.unlink()
+    docker("start", name, check=False)
+    state = lab.state(name)["State"]
+    assert state["Status"] == "exited"
+    assert "no such file" in state["Error"]
+    device.symlink_to("/dev/null")
+    visit = lab.doctor(name, "duix").visit(check_mode=False)
+    assert (found(visit), visit.actions) == (["container-ended"], (f"restart {name}",))
+    assert visit.report["healthy"]
+    assert lab.state(name)["State"]["Error"] == ""
+
+
 def test_a_container_without_policy_that_crashed_is_started(lab: Lab) -> None:
     name = lab.start("duix", command=f"[ -e /crashed ] && exec python3 {engines.DUIX}; touch /crashed; exit 3")
     wait_for(lambda: lab.state(name)["State"]["ExitCode"] == 3)

@@ -147,6 +147,17 @@ def test_what_docker_knows(container: Container, status: str, code: int, policy:
     assert container_state(changed, loops=False) == line
 
 
+@pytest.mark.parametrize("policy", ["no", "always", "unless-stopped"])
+def test_what_docker_could_not_start_was_not_stopped_by_hand(container: Container, policy: str) -> None:
+    """After a reboot dockerd may start before the GPU's driver; it does not try a second time."""
+    error = "nvidia-container-cli: initialization error: nvml error: driver not loaded: unknown"
+    changed = replace(container, status="exited", exit_code=128, restart_policy=policy, error=error)
+    assert container_state(changed, loops=False).splitlines() == [
+        "container ended, exit code 128",
+        f"docker error: {error}",
+    ]
+
+
 def cure(number: int, **more: Any) -> Cure:
     at = render(NOW - timedelta(minutes=number))
     return replace(Cure("fault", "engine", "restart", at, "start", None), **more)
