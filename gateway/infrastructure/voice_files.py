@@ -4,10 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.domain.naming import is_voice_id
 from gateway.infrastructure.files import disk_full_is_507, publish, sweep_temporary, sync_folder
+
+# Lies in a voice's folder while its record is not written yet or about to go: without a record it may be deleted.
+UNRECORDED = "unrecorded"
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What a start found among the files.
+
+    Attributes:
+        removed: leftovers of a crash that were deleted.
+        unnamed: voices whose files are whole, though the database does not name them; they were kept.
+    """
+
+    removed: int
+    unnamed: tuple[str, ...]
 
 
 class VoiceFiles:
@@ -18,16 +36,15 @@ class VoiceFiles:
     """
 
     def __init__(self, root: Path) -> None:
-        self._root = root
         self.incoming = root / "incoming"
-        self._voices = root / "voices"
-        for folder in (self.incoming, self._voices):
+        self.voices = root / "voices"
+        for folder in (self.incoming, self.voices):
             folder.mkdir(parents=True, exist_ok=True)
 
     def _folder(self, voice_id: str) -> Path:
         if not is_voice_id(voice_id):
             raise ValueError(f"not a voice id: {voice_id!r}")
-        return self._voices / voice_id
+        return self.voices / voice_id
 
     def upload(self, voice_id: str) -> Path:
         """The original upload, as it came."""
@@ -38,7 +55,7 @@ class VoiceFiles:
         return self._folder(voice_id) / "reference.wav"
 
     def keep_upload(self, voice_id: str, received: Path) -> None:
-        """Move a received file to its place, durably.
+        """Move a received file to its place, durably; ``settle`` follows once the voice is recorded.
 
         Raises:
             GatewayError: ``storage_full`` (507); nothing is left behind.
@@ -47,11 +64,26 @@ class VoiceFiles:
         try:
             with disk_full_is_507():
                 folder.mkdir()
-                sync_folder(self._voices)
+                (folder / UNRECORDED).touch()
+                sync_folder(self.voices)
             publish(received, folder / "upload")
         except BaseException:
             self.delete(voice_id)
             raise
+
+    def settle(self, voice_id: str) -> None:
+        """The database names the voice now: its files are never deleted for want of a record."""
+        folder = self._folder(voice_id)
+        (folder / UNRECORDED).unlink(missing_ok=True)
+        sync_folder(folder)
+
+    def doom(self, voice_id: str) -> None:
+        """The record is about to go: if the files outlive it by a crash, the next start deletes them."""
+        folder = self._folder(voice_id)
+        # A full disk must not keep anybody from deleting.
+        with suppress(OSError):
+            (folder / UNRECORDED).touch()
+            sync_folder(folder)
 
     def keep_reference(self, voice_id: str, made: Path) -> str:
         """Move a finished reference to its place, durably; returns the digest of its content."""
@@ -63,15 +95,30 @@ class VoiceFiles:
         """Remove all files of a voice."""
         shutil.rmtree(self._folder(voice_id), ignore_errors=True)
 
-    def sweep(self, known: set[str]) -> int:
-        """Delete what a crash left: unfinished uploads, and folders of voices that were never acknowledged."""
+    def sweep(self, known: set[str]) -> Swept:
+        """Delete what a crash left: unfinished uploads, and folders of voices that were never recorded or are deleted.
+
+        Whole recordings without a record stay: the database may be a new one, or an older copy.
+
+        Args:
+            known: the voices that the database names.
+        """
         removed = 0
         for leftover in self.incoming.iterdir():
             shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
             removed += 1
-        removed += sweep_temporary(self._voices)
-        for folder in self._voices.iterdir():
-            if folder.name not in known:
+        removed += sweep_temporary(self.voices)
+        unnamed = []
+        for folder in self.voices.iterdir():
+            if folder.name in known:
+                (folder / UNRECORDED).unlink(missing_ok=True)
+            elif (folder / UNRECORDED).exists() or _is_empty(folder):
                 shutil.rmtree(folder, ignore_errors=True)
                 removed += 1
-        return removed
+            else:
+                unnamed.append(folder.name)
+        return Swept(removed, tuple(sorted(unnamed)))
+
+
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())

@@ -27,6 +27,7 @@ from gateway.infrastructure.voices import Voices
 REPEAT_WINDOW = timedelta(minutes=20)
 # How long a voice that the disk has no room for waits between two attempts.
 ROOM_SECONDS = 5.0
+SHOWN = 5
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -84,12 +85,20 @@ class Training:
 
     async def start(self) -> None:
         """Tidy up after the last run and finish what it left unfinished."""
-        removed = await anyio.to_thread.run_sync(self._files.sweep, await self._voices.existing_ids())
+        swept = await anyio.to_thread.run_sync(self._files.sweep, await self._voices.existing_ids())
         unfinished = await self._voices.unfinished()
         for voice in unfinished:
             self._begin(voice)
-        if removed or unfinished:
-            log.info("voices recovered", leftovers=removed, resumed=len(unfinished))
+        if swept.removed or unfinished:
+            log.info("voices recovered", leftovers=swept.removed, resumed=len(unfinished))
+        if swept.unnamed:
+            log.warning(
+                "the database does not name some voices whose recordings are here; they are kept. Is it the right "
+                "database? Bring their records over, or delete their folders",
+                count=len(swept.unnamed),
+                folder=str(self._files.voices),
+                first=swept.unnamed[:SHOWN],
+            )
 
     async def stop(self) -> None:
         """Interrupt what runs; the next start finishes it."""
@@ -127,6 +136,7 @@ class Training:
             if recorded is None or recorded.id != wanted.id:
                 await anyio.to_thread.run_sync(self._files.delete, wanted.id)
         if recorded.id == wanted.id:
+            await anyio.to_thread.run_sync(self._files.settle, wanted.id)
             self._begin(recorded)
         return recorded
 
@@ -193,6 +203,10 @@ class Training:
     def reference_of(self, voice: Voice) -> Reference:
         """A ready voice's reference as the engine gets it."""
         return Reference(self._files.reference(voice.id), voice.reference_sha256, voice.effective_prompt_text)
+
+    async def doom(self, voice_id: str) -> None:
+        """To be called before a voice's record is deleted; ``forget`` follows."""
+        await anyio.to_thread.run_sync(self._files.doom, voice_id)
 
     async def forget(self, voice_id: str) -> None:
         """Stop preparing a deleted voice and remove its files."""

@@ -132,6 +132,7 @@ async def rename_voice(request: VoiceRequest) -> Response:
 async def remove_voice(request: VoiceRequest, voice_id: str, *, device_id: str | None) -> Response:
     """Delete a voice of a device (None: of any) with its recording, reference and speech."""
     voice = await find_voice(request, voice_id, device_id=device_id)
+    await request.state["training"].doom(voice.id)
     await request.state["voices"].delete(voice.id, device_id=voice.device_id)
     await request.state["training"].forget(voice.id)
     await request.state["synthesis"].forget_voice(voice.id)

@@ -197,6 +197,28 @@ def test_a_disk_that_fills_up_in_the_middle(tmp_path: Path, leave: int) -> None:
         assert_tidy(bench, expected)
 
 
+def test_another_database_costs_no_recording(tmp_path: Path) -> None:
+    with voice_bench(tmp_path) as bench:
+        voice = bench.ready_voice()
+        upload = bench.data() / "voices" / voice / "upload"
+        original = upload.read_bytes()
+        bench.gateway.stop()
+        own = bench.gateway.environment
+        bench.gateway.environment = {
+            **own,
+            "TWINPORT_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path / 'other.sqlite3'}",
+        }
+        bench.gateway.restart()
+        assert listed(bench, "device-1") == set()
+        assert upload.read_bytes() == original
+        assert "the database does not name some voices" in bench.gateway.output()
+        bench.gateway.stop()
+        bench.gateway.environment = own
+        bench.gateway.restart()
+        bench.wait_until_ready()
+        assert bench.speech(voice, "Here again.")[:4] == b"RIFF"
+
+
 def test_space_is_kept_free(tmp_path: Path) -> None:
     reserve = shutil.disk_usage(tmp_path).free + 2**40
     with voice_bench(tmp_path, min_free_bytes=reserve) as bench:
