@@ -7,10 +7,13 @@ import sys
 from typing import Literal
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 
 
 def configure_logging(*, level: str, fmt: Literal["json", "console"], entry: str) -> None:
     """Send structlog's and the standard library's records through one formatter.
+
+    Tracebacks come without local variables: those hold requests, and so API keys.
 
     Args:
         level: least level that is written.
@@ -31,7 +34,9 @@ def configure_logging(*, level: str, fmt: Literal["json", "console"], entry: str
         structlog.processors.StackInfoRenderer(),
     ]
     renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer(ensure_ascii=False) if fmt == "json" else structlog.dev.ConsoleRenderer()
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if fmt == "json"
+        else structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -41,7 +46,7 @@ def configure_logging(*, level: str, fmt: Literal["json", "console"], entry: str
     )
     final: list[structlog.typing.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if fmt == "json":
-        final.append(structlog.processors.dict_tracebacks)
+        final.append(structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)))
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[*final, renderer]))
     root = logging.getLogger()
