@@ -18,9 +18,10 @@ _BLACKWELL = (12, 0)
 _BLACKWELL_DRIVER = "570"
 _OLDEST_CAPABILITY = (5, 0)
 _DATED_CAPABILITY = (7, 0)
-# Xid numbers: the card has left the bus or its firmware is dead; the card's memory is failing.
+# Xid numbers, here as in the doctor's catalogue: the card has left the bus or its firmware is dead; its memory or its
+# link to other cards is failing.
 _XID_GONE = {79, 119, 120}
-_XID_FAILING = {48, 63, 64, 94, 95}
+_XID_FAILING = {48, 63, 64, 74, 94, 95}
 _TESTED = {("debian", 12), ("debian", 13)}
 _SUPPORTED = {("ubuntu", 22), ("ubuntu", 24), ("rhel", 9), ("rocky", 9), ("almalinux", 9), ("centos", 9)}
 
@@ -432,5 +433,7 @@ def _xids(host: Host, _wanted: Wanted) -> Row:
             "Reboot; if it comes back, ask the provider for another server.",
         )
     if numbers & _XID_FAILING:
-        return Row("gpu errors", WARN, text + ": the card's memory is failing", "Ask the provider for another server.")
+        return Row(
+            "gpu errors", WARN, text + ": the card or its memory is failing", "Ask the provider for another server."
+        )
     return Row("gpu errors", WARN, text + ": a program's fault, most likely", "Nothing to do unless it goes on.")

@@ -1,6 +1,7 @@
 """Every known error is recognised in real log lines and in nothing that only comes close."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
+from module_utils import preflight_rows
 from module_utils.engine_doctor import catalogue as model
 from module_utils.engine_doctor.catalogue import Catalogue, CatalogueError, parse
 from module_utils.engine_doctor.log_matcher import Rules, match_text
@@ -83,6 +85,22 @@ def test_the_schema_and_the_code_know_the_same_words() -> None:
     assert entry["verify"]["enum"] == list(model.VERIFICATIONS)
     assert entry["cost"]["enum"] == list(model.COSTS)
     assert sorted(SCHEMA["$defs"]["remedy"]["properties"]["kind"]["enum"]) == sorted(KINDS)
+
+
+@pytest.mark.parametrize(
+    ("name", "severity", "numbers"),
+    [
+        ("xid-fatal", "fault", preflight_rows._XID_GONE),
+        ("xid-failing", "warning", preflight_rows._XID_FAILING),
+    ],
+)
+def test_the_doctor_judges_a_gpu_error_as_preflight_does(
+    catalogue: Catalogue, name: str, severity: str, numbers: set[int]
+) -> None:
+    """What preflight lets pass with a warning must not stop the same run at the doctor."""
+    error = catalogue.by_id()[name]
+    assert error.severity == severity
+    assert {int(number) for pattern in error.patterns for number in re.findall(rb"(\d+),$", pattern.parts[-1])} == numbers
 
 
 def test_a_remedy_says_what_it_costs(catalogue: Catalogue) -> None:

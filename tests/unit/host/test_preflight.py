@@ -92,6 +92,7 @@ def test_a_good_host_has_nothing_but_ok_rows() -> None:
         ({"cards": Cards((dataclasses.replace(RTX_4090, memory_mib=8188),))}, "gpu memory", "warn", "8.0 GiB"),
         ({"xids": (("0000:01:00", 79),)}, "gpu errors", "fail", "the card is gone"),
         ({"xids": (("0000:01:00", 63),)}, "gpu errors", "warn", "memory is failing"),
+        ({"xids": (("0000:01:00", 74),)}, "gpu errors", "warn", "the card or its memory is failing"),
         ({"xids": (("0000:01:00", 31),)}, "gpu errors", "warn", "a program's fault"),
     ],
 )
