@@ -100,7 +100,9 @@ def test_the_doctor_judges_a_gpu_error_as_preflight_does(
     """What preflight lets pass with a warning must not stop the same run at the doctor."""
     error = catalogue.by_id()[name]
     assert error.severity == severity
-    assert {int(number) for pattern in error.patterns for number in re.findall(rb"(\d+),$", pattern.parts[-1])} == numbers
+    assert {
+        int(number) for pattern in error.patterns for number in re.findall(rb"(\d+),$", pattern.parts[-1])
+    } == numbers
 
 
 def test_a_remedy_says_what_it_costs(catalogue: Catalogue) -> None:
