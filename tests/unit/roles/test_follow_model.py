@@ -1,0 +1,121 @@
+"""Role `cosyvoice` follows the engine until it is ready: played for real, over a stand-in for the Docker CLI."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from tests.support.servers import ROOT
+
+# `docker exec NAME python3 -c SCRIPT …` runs here, against the test's server; it fails while the file `down` lies beside it.
+DOCKER = """\
+#!/bin/bash
+[ -e "$(dirname "$0")/down" ] && exit 1
+shift 4
+exec {python} -c "${{1/:50000/:{port}}}" "${{@:2}}"
+"""
+PLAY = """\
+- hosts: localhost
+  connection: local
+  gather_facts: false
+  tasks:
+    - ansible.builtin.include_role:
+        name: cosyvoice
+        tasks_from: follow_model.yml
+"""
+
+
+class Engine(BaseHTTPRequestHandler):
+    """Answers every request with `health`."""
+
+    health: ClassVar[dict[str, object]] = {}
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(self.health).encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing: the test's output is Ansible's."""
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    server = HTTPServer(("127.0.0.1", 0), Engine)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server.server_port
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def docker(tmp_path: Path, port: int) -> Path:
+    command = tmp_path / "bin/docker"
+    command.parent.mkdir()
+    command.write_text(DOCKER.format(python=sys.executable, port=port), encoding="utf-8")
+    command.chmod(0o755)
+    return command
+
+
+def follow(docker: Path, environment: dict[str, str] | None = None, **variables: object) -> tuple[int, str]:
+    """Exit code and output of the tasks that follow the model."""
+    play = docker.parent / "play.yml"
+    play.write_text(PLAY, encoding="utf-8")
+    path = f"{docker.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        [
+            "ansible-playbook",
+            "-i",
+            "localhost,",
+            "-e",
+            json.dumps({**variables, "ansible_python_interpreter": sys.executable}),
+            str(play),
+        ],
+        cwd=ROOT,
+        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), **(environment or {}), "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_ready_engine_is_seen_although_the_container_has_a_proxy(docker: Path) -> None:
+    Engine.health = {"state": "ready"}
+    proxy = {"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9", "no_proxy": ""}
+    code, output = follow(docker, proxy, _cosyvoice_progress_seconds=1, cosyvoice_download_timeout=5)
+    assert code == 0, output
+
+
+def test_a_container_that_never_stays_up_ends_with_a_sentence(docker: Path) -> None:
+    (docker.parent / "down").touch()
+    code, output = follow(docker, _cosyvoice_most_restarts=3, cosyvoice_download_timeout=20)
+    assert code == 2
+    assert "was down 3 times" in output
+
+
+def test_an_endless_download_is_given_up(docker: Path) -> None:
+    Engine.health = {"state": "downloading", "download": {"percent": 10, "bytes": 10, "total_bytes": 100}}
+    code, output = follow(docker, _cosyvoice_progress_seconds=1, cosyvoice_download_timeout=2)
+    assert code == 2
+    assert "was not ready within 2 s" in output
+    assert "10 %" in output
+
+
+def test_a_failed_load_is_told_at_once(docker: Path) -> None:
+    Engine.health = {"state": "failed", "error": {"last_line": "RuntimeError: no", "code": 3}}
+    code, output = follow(docker)
+    assert code == 2
+    assert "RuntimeError: no (3)" in output
