@@ -89,7 +89,9 @@ class CommonSettings(BaseSettings):
         (), description="Addresses of reverse proxies whose X-Forwarded-For is believed, comma separated."
     )
     max_header_bytes: int = Field(32 * 1024, description="Most bytes of request headers and address.", ge=1024)
-    body_idle_timeout: float = Field(60.0, description="Seconds a client may pause within a body.", gt=0)
+    body_idle_timeout: float = Field(
+        60.0, description="Seconds a client may pause while it sends a body or reads a stream.", gt=0
+    )
     min_free_bytes: int = Field(256 * MIB, description="Free bytes that the disk keeps; below: 507.", ge=0)
     max_connections: int = Field(1000, description="Most connections at once; more get 503.", ge=1)
     shutdown_timeout: int = Field(30, description="Seconds that running requests get to finish on stop.", ge=0)

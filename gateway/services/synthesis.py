@@ -261,14 +261,15 @@ class Synthesis:
         self._engine.require_ready()
         self._require_mode(order)
         async with AsyncExitStack() as stack:
-            self._metrics.waited(await stack.enter_async_context(self._queue.slot(speaker.device_id)))
+            slot = await stack.enter_async_context(AsyncExitStack())
+            self._metrics.waited(await slot.enter_async_context(self._queue.slot(speaker.device_id)))
             # The encoder starts while the engine thinks, so that it is there when the first samples are.
             encoding = await self._start_encoder(order, self._engine.state.sample_rate, stack)
             live = await self._first_samples(order, speaker, stack)
             rate = live.audio.sample_rate
             if encoding is not None and rate != self._engine.state.sample_rate:
                 encoding = await self._start_encoder(order, rate, stack)
-            pcm = self._samples(live)
+            pcm = self._samples(live, slot)
             if encoding is not None:
                 yield encode(encoding, pcm)
             else:
@@ -300,7 +301,7 @@ class Synthesis:
                 return _Live(audio, first, started)
         raise broken_stream()
 
-    async def _samples(self, live: _Live) -> AsyncIterator[bytes]:
+    async def _samples(self, live: _Live, slot: AsyncExitStack) -> AsyncIterator[bytes]:
         rate = live.audio.sample_rate
         limit = math.ceil(self._rules.max_seconds * rate) * SAMPLE_BYTES
         given = len(live.first)
@@ -310,6 +311,8 @@ class Synthesis:
             if given > limit:
                 raise StreamBroken("more sound than one request may have")
             yield chunk
+        # The engine is free, however long the encoder and the client take for the rest.
+        await slot.aclose()
         self._metrics.finished(took=time.monotonic() - live.started, seconds=given / SAMPLE_BYTES / rate)
 
 

@@ -19,6 +19,7 @@ from gateway.domain.text import clean_text
 from gateway.domain.voice import Voice, VoiceStatus
 from gateway.infrastructure.audio import EncodingFailed
 from gateway.infrastructure.cosyvoice import StreamBroken
+from gateway.infrastructure.idle_timer import IdleTimer
 from gateway.services.synthesis import ATTEMPTS, Speaker, Synthesis
 from gateway.web.middleware.access import presented_key
 from gateway.web.openapi import operation
@@ -100,20 +101,28 @@ async def _disconnected(receive: Receive) -> None:
 
 
 class SpeechStream:
-    """Speech as an answer while it is made; the status is sent only when there is sound."""
+    """Speech as an answer while it is made; the status is sent only when there is sound.
 
-    def __init__(self, synthesis: Synthesis, order: SpeechOrder, speaker: Speaker) -> None:
+    Args:
+        synthesis: makes it.
+        order: what is said.
+        speaker: who asks.
+        patience: seconds that the client may leave a piece unread; then the engine is given to others.
+    """
+
+    def __init__(self, synthesis: Synthesis, order: SpeechOrder, speaker: Speaker, *, patience: float) -> None:
         self._synthesis = synthesis
         self._order = order
         self._speaker = speaker
+        self._patience = patience
         self._started = False
         self._finished = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the speech, and stop as soon as the client hangs up.
+        """Send the speech, and stop as soon as the client hangs up or reads no more.
 
         Raises:
-            ClientDisconnect: the client has gone; the engine is free.
+            ClientDisconnect: the client has gone, or is as good as gone; the engine is free.
         """
         sending = asyncio.current_task()
         leaving = asyncio.ensure_future(_disconnected(receive))
@@ -142,7 +151,12 @@ class SpeechStream:
         for _ in range(ATTEMPTS):
             try:
                 async with self._synthesis.live(self._order, self._speaker) as pieces:
-                    await self._send_all(pieces, send)
+                    with IdleTimer(self._patience) as timer:
+                        await self._send_all(pieces, send, timer)
+            except TimeoutError:
+                # The server cuts the connection, because the answer has no end.
+                log.warning("client reads no more", patience=self._patience)
+                raise ClientDisconnect from None
             except (StreamBroken, EncodingFailed) as error:
                 log.warning("stream cut", error=str(error), started=self._started)
                 if self._started:
@@ -153,18 +167,18 @@ class SpeechStream:
                 return
         raise broken_stream()
 
-    async def _send_all(self, pieces: AsyncIterator[bytes], send: Send) -> None:
+    async def _send_all(self, pieces: AsyncIterator[bytes], send: Send, timer: IdleTimer) -> None:
         async for piece in pieces:
             if not self._started:
                 self._started = True
                 media_type = self._order.audio_format.media_type.encode()
                 headers = [(b"content-type", media_type), (b"cache-control", b"no-store")]
                 await send({"type": "http.response.start", "status": 200, "headers": headers})
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await timer.wait_for(send({"type": "http.response.body", "body": piece, "more_body": True}))
         if not self._started:
             raise EncodingFailed("no sound came out")
         self._finished = True
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        await timer.wait_for(send({"type": "http.response.body", "body": b"", "more_body": False}))
 
 
 @operation(
@@ -183,7 +197,8 @@ class SpeechStream:
     openai=True,
 )
 async def speech(request: VoiceRequest) -> SpeechStream | SentSpeech:
-    """Streams: the first bytes leave as soon as the engine gives some. Hanging up frees the engine. Speech that was
+    """Streams: the first bytes leave as soon as the engine gives some. Hanging up frees the engine, and so does reading
+    nothing for a minute. Speech that was
     made before by /v1/tts is served from the store."""
     body = await parse_json(request, OpenAISpeechBody)
     device_id = _device(request, body.device_id)
@@ -195,7 +210,8 @@ async def speech(request: VoiceRequest) -> SpeechStream | SentSpeech:
     stored = await request.state["synthesis"].stored(order)
     if stored is not None:
         return SentSpeech(request.state["speech_store"], stored.filename)
-    return SpeechStream(request.state["synthesis"], order, speaker_of(request, voice))
+    patience = request.state["settings"].body_idle_timeout
+    return SpeechStream(request.state["synthesis"], order, speaker_of(request, voice), patience=patience)
 
 
 def _models(request: VoiceRequest) -> list[OpenAIModel]:

@@ -141,13 +141,35 @@ def running(bench: VoiceBench) -> int:
     return int(bench.engine.health()["queue"]["running"])
 
 
+@pytest.mark.parametrize("kind", ["pcm", "mp3"])
+def test_a_client_that_reads_no_more_frees_the_engine(tmp_path: Path, kind: str) -> None:
+    long = {"max_text_chars": 20_000}
+    with voice_bench(tmp_path, engine=long, body_idle_timeout=1, **long) as bench:
+        voice = bench.ready_voice()
+        # More than the sockets of both sides and an encoder's pipes take.
+        text = "A long story about nothing in particular. " * 300
+        with closing(socket.socket()) as stalled:
+            stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            stalled.connect(("127.0.0.1", bench.gateway.port))
+            stalled.settimeout(30)
+            stalled.sendall(speech_request(voice, text, kind))
+            assert stalled.recv(64).startswith(b"HTTP/1.1 200")
+            answer = bench.tts(voice, "Next.")
+            assert answer.status_code == 200
+            assert running(bench) == 0
+        assert "client reads no more" in bench.gateway.output()
+
+
+def speech_request(voice: str, text: str, kind: str) -> bytes:
+    body = json.dumps({"voice": voice, "input": text, "response_format": kind}).encode()
+    return f"POST /v1/audio/speech HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+
 def test_hanging_up_frees_the_engine(tmp_path: Path) -> None:
     with voice_bench(tmp_path, engine={"preview_rtf": 1.0}) as bench:
         voice = bench.ready_voice()
-        body = json.dumps({"voice": voice, "input": "A long story. " * 60, "response_format": "pcm"}).encode()
-        head = f"POST /v1/audio/speech HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
         with closing(socket.create_connection(("127.0.0.1", bench.gateway.port), timeout=30)) as connection:
-            connection.sendall(head + body)
+            connection.sendall(speech_request(voice, "A long story. " * 60, "pcm"))
             assert connection.recv(64).startswith(b"HTTP/1.1 200")
             assert running(bench) == 1
         deadline = time.monotonic() + 10
