@@ -24,6 +24,7 @@ from gateway.infrastructure.files import publish, sweep_temporary, temporary_pat
 
 # A file that was asked for may be downloaded only now: it stays at least this long, whatever the wall clock does.
 GRACE_SECONDS = 900.0
+BATCH = 200
 FILENAME = re.compile(r"[A-Za-z0-9_-]{32}\.(wav|pcm|mp3|opus|flac|aac)")
 
 log = structlog.stdlib.get_logger(__name__)
@@ -126,8 +127,9 @@ class SpeechStore:
         Raises:
             GatewayError: ``storage_full`` (507).
         """
-        await anyio.to_thread.run_sync(publish, temporary, self.folder / finished.filename)
+        # Before it can be seen: a clean-up that meets it knows that it is new.
         self._touch(finished.token)
+        await anyio.to_thread.run_sync(publish, temporary, self.folder / finished.filename)
         self._known.add(finished.fingerprint)
         now = self._now()
         values = {
@@ -180,13 +182,6 @@ class SpeechStore:
         await self._execute(sa.delete(speech).where(speech.c.voice_id == voice_id))
         await self._unlink([_stored(row) for row in rows])
 
-    async def total_bytes(self) -> int:
-        """The size of all stored speech."""
-        async with self._engine.connect() as connection:
-            return int(
-                (await connection.execute(sa.select(sa.func.coalesce(sa.func.sum(speech.c.bytes), 0)))).scalar_one()
-            )
-
     async def expire(self, *, max_age: timedelta, max_bytes: int) -> int:
         """Delete what is too old, and the least recently used beyond the size; never what is in use.
 
@@ -205,34 +200,40 @@ class SpeechStore:
                 continue
             doomed.append(_stored(row))
             excess -= row.bytes
-        for batch in (doomed[at : at + 200] for at in range(0, len(doomed), 200)):
-            await self._execute(sa.delete(speech).where(speech.c.fingerprint.in_([gone.fingerprint for gone in batch])))
-            await self._unlink(batch)
-        return len(doomed)
+        return sum([await self._drop(doomed[at : at + BATCH]) for at in range(0, len(doomed), BATCH)])
+
+    async def _drop(self, doomed: list[StoredSpeech]) -> int:
+        """Delete a few; one that somebody was given in the meantime keeps its file for now."""
+        in_use = self._in_use()
+        batch = [gone for gone in doomed if gone.token not in in_use]
+        await self._execute(sa.delete(speech).where(speech.c.fingerprint.in_([gone.fingerprint for gone in batch])))
+        in_use = self._in_use()
+        await self._unlink([gone for gone in batch if gone.token not in in_use])
+        self._known.difference_update(gone.fingerprint for gone in batch)
+        return len(batch)
 
     async def sweep(self) -> int:
         """Delete files that the index does not name and nobody uses; at start nothing is in use."""
+        # Files first: what is published from now on is not among them, and what was published before is in use.
+        names = await anyio.to_thread.run_sync(self._names)
         async with self._engine.connect() as connection:
             tokens = set((await connection.execute(sa.select(speech.c.token))).scalars())
-        return await anyio.to_thread.run_sync(self._sweep_files, tokens | self._in_use())
+        keep = tokens | self._in_use()
+        strays = [name for name in names if name.split(".")[0] not in keep]
+        await anyio.to_thread.run_sync(self._unlink_all, strays)
+        return len(strays)
 
-    def _sweep_files(self, keep: set[str]) -> int:
-        removed = 0
-        for path in self.folder.iterdir():
-            temporary = path.name.startswith(".")
-            if not temporary and path.name.split(".")[0] not in keep:
-                path.unlink(missing_ok=True)
-                removed += 1
-        return removed
+    def _names(self) -> list[str]:
+        """Finished files; those being made begin with a dot."""
+        return [path.name for path in self.folder.iterdir() if not path.name.startswith(".")]
+
+    def _unlink_all(self, names: list[str]) -> None:
+        for name in names:
+            (self.folder / name).unlink(missing_ok=True)
 
     async def _unlink(self, gone: list[StoredSpeech]) -> None:
         self._known.difference_update(finished.fingerprint for finished in gone)
-
-        def unlink() -> None:
-            for finished in gone:
-                (self.folder / finished.filename).unlink(missing_ok=True)
-
-        await anyio.to_thread.run_sync(unlink)
+        await anyio.to_thread.run_sync(self._unlink_all, [finished.filename for finished in gone])
 
     async def _execute(self, *statements: sa.Insert | sa.Update | sa.Delete) -> None:
         try:
