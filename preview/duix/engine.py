@@ -74,6 +74,8 @@ class Engine:
     def submit(self, request: Mapping[str, object]) -> dict[str, object]:
         """Take a task. Busy is checked before the fields. Raises KeyError without `code`, as new images do."""
         code = request["code"]
+        if self._behaviour.fault is Fault.LOCKED:
+            return answer(10003, success=False, msg="获取锁异常")
         with self._lock:
             if self._busy:
                 LOG.warning("%s -> busy", code)

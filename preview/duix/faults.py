@@ -9,6 +9,7 @@ class Fault(StrEnum):
 
     NONE = "none"
     BUSY = "busy"  # submit answers 10001 for ever
+    LOCKED = "locked"  # submit answers 10003 for ever, queries are answered
     HTTP_500 = "http-500"  # every route answers 500
     HTML = "html"  # every route answers 200 with a page
     SILENT = "silent"  # takes the request, never answers

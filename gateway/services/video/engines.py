@@ -26,7 +26,7 @@ class EngineState(StrEnum):
     READY = "ready"
     BUSY = "busy"  # works on something that is not ours
     UNFIT = "unfit"  # its last task showed that its workers are dead or stuck
-    FAULTY = "faulty"  # answers with something else than its protocol
+    FAULTY = "faulty"  # answers with something else than its protocol, or takes no task
 
 
 class EngineWatch:
@@ -41,6 +41,9 @@ class EngineWatch:
         self._up_since: float | None = None
         self._unfit_until = 0.0
         self._unfit_in_a_row = 0
+        self._untaken: dict[str, bool] = {}  # by task: whether another one was taken since
+        self._takes_tasks = True
+        self._closed_until = 0.0
         self.in_service_at = time.monotonic()
 
     async def look(self) -> EngineState:
@@ -65,6 +68,7 @@ class EngineWatch:
 
     def note_busy(self) -> None:
         """It refused a task because it has another that is not ours."""
+        self._takes_tasks = True
         self._enter(EngineState.BUSY, "")
 
     def note_unfit(self, detail: str) -> None:
@@ -76,15 +80,39 @@ class EngineWatch:
 
     def note_work(self) -> None:
         """It took a task of ours or is working on one."""
+        self._takes_tasks = True
         self.in_service_at = time.monotonic()
         self._enter(EngineState.READY, "")
+
+    def note_taken(self, code: str) -> None:
+        """It took this task: what it did not take before is those tasks' own fault."""
+        self._untaken.pop(code, None)
+        self._untaken = dict.fromkeys(self._untaken, True)
+
+    def note_untaken(self, code: str) -> bool:
+        """It was offered this task for too long and neither took nor refused it; true where the task is at fault.
+
+        The first time it may be either: the engine rests, is offered other tasks first, and is not in service before
+        it takes one. If it did so since, the task is at fault.
+        """
+        if self._untaken.pop(code, False):
+            return True
+        self._untaken[code] = False
+        self._takes_tasks = False
+        self._closed_until = time.monotonic() + UNFIT_SECONDS
+        return False
+
+    def shuns(self, code: str) -> bool:
+        """Whether this task is to be offered to it only after all others."""
+        return self._untaken.get(code) is False
 
     def note_video(self) -> None:
         """It finished a video: nothing is wrong with it."""
         self._unfit_in_a_row = 0
 
     def note_idle(self) -> None:
-        """There is nothing to offer it, so whether it is still busy can't be known; it gets the benefit."""
+        """There is nothing to offer it, so whether it would take it can't be known; it gets the benefit."""
+        self._takes_tasks = True
         if self.state is EngineState.BUSY:
             self._enter(EngineState.READY, "")
 
@@ -99,8 +127,11 @@ class EngineWatch:
             self._enter(EngineState.WARMING, "")
         elif now < self._unfit_until:
             self._enter(EngineState.UNFIT, self.detail)
+        elif now < self._closed_until and not self._takes_tasks:
+            self._enter(EngineState.FAULTY, self.detail)
         elif self.state is not EngineState.BUSY:
-            self.in_service_at = now
+            if self._takes_tasks:
+                self.in_service_at = now
             self._enter(EngineState.READY, "")
 
     def _enter(self, state: EngineState, detail: str) -> None:

@@ -38,10 +38,11 @@ RESULT_INVALID = Failure("result_invalid", retry=True)
 
 
 class _Progress:
-    """Since when an attempt has been silent or stuck; monotonic seconds."""
+    """Since when an attempt has been silent, stuck, or offered in vain; monotonic seconds."""
 
     def __init__(self) -> None:
         self.percent = -1
+        self.offered_at: float | None = None
         self.moved_at = self.heard_at = time.monotonic()
 
     def note(self, percent: int) -> None:
@@ -114,7 +115,8 @@ class EngineWorker:
 
     def _next_task(self) -> Task | None:
         now = time.time()
-        return next((task for task in self._store.live(TaskState.PREPARED) if task.not_before <= now), None)
+        ready = [task for task in self._store.live(TaskState.PREPARED) if task.not_before <= now]
+        return min(ready, key=lambda task: self._engine.shuns(task.code), default=None)
 
     def _bytes_needed(self, task: Task | None) -> int:
         if task is None:
@@ -162,7 +164,7 @@ class EngineWorker:
                 return await self._done(task)
             case Stage.FAILED:
                 return await self._attempt_failed(task, classify_engine_message(seen.message))
-        return await self._unknown(task)
+        return await self._unknown(task, progress)
 
     async def _silent(self, task: Task, progress: _Progress) -> bool:
         if task.state is not TaskState.RUNNING and self._engine.state is EngineState.STARTING:
@@ -191,7 +193,7 @@ class EngineWorker:
             return await self._attempt_failed(task, RESULT_INVALID)
         return await self._finish(task, video)
 
-    async def _unknown(self, task: Task) -> bool:
+    async def _unknown(self, task: Task, progress: _Progress) -> bool:
         """The engine does not know the task: never given, lost, or told already to a process that died."""
         if task.state is not TaskState.RUNNING:
             return await self._discard(task)
@@ -199,10 +201,11 @@ class EngineWorker:
         if video is not None:
             return await self._finish(task, video)
         if task.accepted_at is None:
-            return await self._offer(task)
+            return await self._offer(task, progress)
         return await self._attempt_failed(task, LOST)
 
-    async def _offer(self, task: Task) -> bool:
+    async def _offer(self, task: Task, progress: _Progress) -> bool:
+        progress.offered_at = progress.offered_at or time.monotonic()
         inputs = self._folder.inputs_of(task.key)
         try:
             answer = await self._engine.client.submit(
@@ -212,9 +215,8 @@ class EngineWorker:
                 options=task.options,
             )
         except EngineFaultError as error:
-            # It may have taken the task all the same: the next look tells.
             self._engine.note_fault(error)
-            return False
+            return await self._not_taken(task, error, offered_for=time.monotonic() - progress.offered_at)
         if answer.outcome is Submission.BUSY:
             self._engine.note_busy()
             return await self._give_back(task)
@@ -225,8 +227,18 @@ class EngineWorker:
         await self._accepted(task)
         return False
 
+    async def _not_taken(self, task: Task, error: EngineFaultError, *, offered_for: float) -> bool:
+        if offered_for < self._settings.engine_lost_timeout:
+            return False  # it may have taken the task all the same: the next look tells
+        if self._engine.note_untaken(task.code):
+            await self._outcomes.fail(task, "engine_refused", error.detail or error.kind)
+            return True
+        log.warning("engine does not take tasks", engine=self._engine.client.url, task=task.code, kind=error.kind)
+        return await self._give_back(task)
+
     async def _accepted(self, task: Task) -> None:
         now = time.time()
+        self._engine.note_taken(task.code)
         self._metrics.wait.observe(now - task.created_at)
         log.info("engine took task", task=task.code, engine=self._engine.client.url, attempt=task.attempt + 1)
         await self._store.change(

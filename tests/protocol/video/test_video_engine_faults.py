@@ -35,6 +35,7 @@ def engine_state(bench: VideoBench) -> str:
     ("fault", "state"),
     [
         pytest.param("busy", "busy", marks=pytest.mark.slow),
+        ("locked", "faulty"),
         pytest.param("http-500", "faulty", marks=pytest.mark.slow),
         ("html", "faulty"),
         pytest.param("hang-up", "starting", marks=pytest.mark.slow),
@@ -42,7 +43,7 @@ def engine_state(bench: VideoBench) -> str:
     ],
 )
 def test_an_engine_that_never_takes_the_task(tmp_path: Path, clip: Path, speech: Path, fault: str, state: str) -> None:
-    with video_bench(tmp_path, "--fault", fault, engine_patience=2) as bench:
+    with video_bench(tmp_path, "--fault", fault, engine_patience=2, engine_lost_timeout=1) as bench:
         code = submitted(bench, clip, speech)
         wait_for(lambda: engine_state(bench) == state)
         ready = requests.get(bench.client.url + "/ready", timeout=10)
@@ -53,7 +54,7 @@ def test_an_engine_that_never_takes_the_task(tmp_path: Path, clip: Path, speech:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fault", ["busy", "http-500", "html", "hang-up"])
+@pytest.mark.parametrize("fault", ["busy", "locked", "http-500", "html", "hang-up"])
 def test_the_queue_outlives_a_bad_spell(tmp_path: Path, clip: Path, speech: Path, fault: str) -> None:
     with video_bench(tmp_path, "--fault", fault) as bench:
         code = submitted(bench, clip, speech)
