@@ -65,7 +65,7 @@ class CommonSettings(BaseSettings):
     api_keys_file: Path | None = Field(
         None,
         description="File of API keys, one a line, # for comments; read anew whenever it changes. "
-        "No key here nor in API_KEY: the entry is open.",
+        "No key here nor in API_KEY at the start: the entry is open.",
     )
     admin_api_key: SecretStr = Field(
         SecretStr(""), description="Keys that alone open the admin view, comma separated; empty: every API key does."
@@ -93,7 +93,7 @@ class CommonSettings(BaseSettings):
         60.0, description="Seconds a client may pause while it sends a body or reads a stream.", gt=0
     )
     min_free_bytes: int = Field(256 * MIB, description="Free bytes that the disk keeps; below: 507.", ge=0)
-    max_connections: int = Field(1000, description="Most connections at once; more get 503.", ge=1)
+    max_connections: int = Field(1000, description="Most connections at once; idle ones make room for new ones, further requests get 503.", ge=1)
     shutdown_timeout: int = Field(30, description="Seconds that running requests get to finish on stop.", ge=0)
 
     @property
@@ -106,6 +106,19 @@ class CommonSettings(BaseSettings):
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return None if value == "" else value
+
+    @field_validator("api_keys_file", mode="after")
+    @classmethod
+    def _can_be_read(cls, value: Path | None) -> Path | None:
+        """A named file that is not there would leave the entry open to everybody."""
+        if value is not None:
+            try:
+                value.read_bytes()
+            except OSError as error:
+                raise ValueError(
+                    f"{value} can't be read ({error.strerror}); make it, one key a line, or leave this unset"
+                ) from error
+        return value
 
 
 class VoiceSettings(CommonSettings):

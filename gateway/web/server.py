@@ -23,6 +23,7 @@ def _serve(app: ASGIApp, settings: CommonSettings) -> None:
     gc.freeze()
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     BoundedHttpProtocol.max_head_bytes = settings.max_header_bytes
+    BoundedHttpProtocol.max_connections = settings.max_connections
     uvicorn.Server(
         uvicorn.Config(
             app,
