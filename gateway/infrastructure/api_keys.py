@@ -39,7 +39,7 @@ class ApiKeys:
     Args:
         given: keys from the environment, comma separated.
         admin: keys that alone open the admin view; empty: every key does.
-        file: one key a line, ``#`` for comments; may be missing, then it holds no keys.
+        file: one key a line, ``#`` for comments; while it is missing it adds no keys.
     """
 
     def __init__(self, *, given: str, admin: str = "", file: Path | None = None) -> None:
@@ -80,17 +80,30 @@ class ApiKeys:
         except FileNotFoundError:
             # A file that vanished while running keeps its keys in force: nobody opens an entry by deleting it.
             if self._stamp is not None:
-                log.warning("api keys file is gone; its keys stay in force", path=str(self._file))
+                log.warning("api keys file is gone; its keys stay in force", path=self._path)
                 self._stamp = None
             return
         except (OSError, UnicodeDecodeError) as error:
             if self._stamp is None and not self._from_file:
                 raise
-            log.warning("api keys file unreadable; its keys stay in force", path=str(self._file), error=str(error))
+            log.warning("api keys file unreadable; its keys stay in force", path=self._path, error=str(error))
             return
-        self._from_file = _digests(line.split("#", 1)[0] for line in lines)
         self._stamp = stamp
-        log.info("api keys read", count=len(self._from_file))
+        self._take(_digests(line.split("#", 1)[0] for line in lines))
+
+    def _take(self, found: tuple[bytes, ...]) -> None:
+        if self._from_file and not found:
+            # A file that is being rewritten, or was emptied by mistake, opens an entry as little as one that is gone.
+            log.warning("api keys file holds no key any more; its keys stay in force until a restart", path=self._path)
+            return
+        self._from_file = found
+        log.info("api keys read", count=len(found))
+        if not self._given and not self._admin and not found:
+            log.warning("api keys file holds no key: everybody who reaches the port may use the entry", path=self._path)
+
+    @property
+    def _path(self) -> str:
+        return str(self._file)
 
 
 def _matches(key: str, digests: tuple[bytes, ...]) -> bool:

@@ -56,6 +56,20 @@ def test_deleting_the_file_opens_nothing(tmp_path: Path) -> None:
     assert not keys.accepts("other")
 
 
+@pytest.mark.parametrize("text", ["", "\n", "# none for now\n"])
+def test_emptying_the_file_opens_nothing(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "api_keys"
+    file.write_text("key\n")
+    keys = ApiKeys(given="", file=file)
+    replace(file, text)
+    assert keys.required
+    assert keys.accepts("key")
+    assert not keys.accepts("")
+    replace(file, "other\n")
+    assert keys.accepts("other")
+    assert not keys.accepts("key")
+
+
 def test_an_admin_key_alone_opens_the_admin_view() -> None:
     keys = ApiKeys(given="user", admin="boss")
     assert keys.accepts("boss")

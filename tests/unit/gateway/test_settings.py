@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +32,14 @@ def test_a_bad_value_is_named_and_not_repeated() -> None:
     assert "TWINPORT_ENGINE_MODE" in done.stderr
     assert "hunter2" not in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_keys_file_that_is_not_there_stops_the_start(tmp_path: Path) -> None:
+    for file in (tmp_path / "missing", tmp_path):
+        done = gateway("voice", TWINPORT_API_KEYS_FILE=str(file), TWINPORT_DATA_DIR=str(tmp_path / "data"))
+        assert done.returncode == 2
+        assert f"TWINPORT_API_KEYS_FILE: Value error, {file} can't be read" in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def test_lists_are_comma_separated_and_secrets_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
