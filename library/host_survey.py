@@ -17,7 +17,9 @@ options:
     required: true
   root: {description: Folder of the deployment; one there lowers the wanted disk space., type: path, required: true}
   ports:
-    description: Ports that must be free (port), and by which of our containers they may be held (container).
+    description:
+      - Ports that must be free (port), by which of our containers they may be held (container), and which others the run
+        will stop (taken_over), by their name (names) or by a regular expression for their image (image).
     type: list
     elements: dict
     required: true
@@ -239,13 +241,25 @@ def port_holders(ports):
     holders = []
     for wanted in ports:
         port = int(wanted["port"])
-        names = output_of(["docker", "ps", "--filter", "publish={0}".format(port), "--format", "{{.Names}}"]).split()
-        if names:
-            ours = names == [wanted["container"]]
-            holders.append(PortHolder(port, names[0] if ours else "container " + ", ".join(names), ours))
+        listed = output_of(
+            ["docker", "ps", "--filter", "publish={0}".format(port), "--format", "{{.Names}}|{{.Image}}"]
+        )
+        containers = [line.split("|", 1) for line in listed.splitlines() if "|" in line]
+        if containers:
+            holders.append(container_holder(port, wanted, containers))
         else:
             holders.append(PortHolder(port, process_of(listening.get(port, set())), ours=False))
     return tuple(holders)
+
+
+def container_holder(port, wanted, containers):
+    """The port's holder, given the names and images of the containers that publish it."""
+    names = [name for name, _ in containers]
+    if names == [wanted["container"]]:
+        return PortHolder(port, names[0], ours=True)
+    known = wanted.get("taken_over") or {"names": [], "image": "(?!)"}
+    yields = all(name in known["names"] or re.search(known["image"], image) for name, image in containers)
+    return PortHolder(port, "container " + ", ".join(names), ours=False, taken_over=yields)
 
 
 def process_of(inodes):

@@ -82,11 +82,12 @@ class Source:
 
 @dataclass(frozen=True)
 class PortHolder:
-    """Who listens on a port; ``ours`` tells whether it is our own gateway."""
+    """Who listens on a port; ``ours`` tells whether it is our own gateway, ``taken_over`` whether the run will stop it."""
 
     port: int
     holder: str
     ours: bool
+    taken_over: bool = False
 
 
 @dataclass(frozen=True)
@@ -312,6 +313,9 @@ def _port(holder: PortHolder) -> Row:
         return Row(name, OK, "free")
     if holder.ours:
         return Row(name, OK, "held by our own " + holder.holder)
+    if holder.taken_over:
+        cure = "It will be stopped and kept; to forbid that, set cosyvoice_foreign_containers or duix_foreign_containers."
+        return Row(name, WARN, "held by " + holder.holder + ", an engine started by hand", cure)
     return Row(
         name, FAIL, "held by " + holder.holder, "Stop it, or move it to another port: the client knows only this one."
     )

@@ -169,3 +169,9 @@ def test_xids_are_found_once_each() -> None:
         "kernel: NVRM: Xid (PCI:0000:b3:00): 31, pid=4242, name=python3, Ch 00000008\n"
     )
     assert parse_xids(log) == [("0000:65:00", 79), ("0000:b3:00", 31)]
+
+
+def test_a_port_held_by_an_engine_that_will_be_taken_over_is_a_warning_with_its_variable() -> None:
+    row = rows(ports=(PortHolder(8383, "container duix", ours=False, taken_over=True),))["port 8383"]
+    assert row.status == "warn"
+    assert "duix_foreign_containers" in row.cure
