@@ -93,7 +93,9 @@ class CommonSettings(BaseSettings):
         60.0, description="Seconds a client may pause while it sends a body or reads a stream.", gt=0
     )
     min_free_bytes: int = Field(256 * MIB, description="Free bytes that the disk keeps; below: 507.", ge=0)
-    max_connections: int = Field(1000, description="Most connections at once; idle ones make room for new ones, further requests get 503.", ge=1)
+    max_connections: int = Field(
+        1000, description="Most connections at once; idle ones make room for new ones, further requests get 503.", ge=1
+    )
     shutdown_timeout: int = Field(30, description="Seconds that running requests get to finish on stop.", ge=0)
 
     @property

@@ -13,6 +13,8 @@ from gateway.domain.engine import Reason
 from gateway.settings import CommonSettings, EngineMode
 
 REPORT_BYTES = 1 << 20
+# What asks how the entry is gets an answer however much it has to do.
+PROBE_PATHS = frozenset({"/health", "/ready"})
 
 
 class EntryHealth(BaseModel):

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.domain.errors import forbidden_without_key, unauthorized
 from gateway.infrastructure.api_keys import ApiKeys
 from gateway.infrastructure.rate_limit import RateLimiter
+from gateway.web.health import PROBE_PATHS
 
 ADMIN_PREFIX = "/v1/admin/"
 
@@ -63,7 +64,7 @@ class AddressRateMiddleware:
         self._limiter = limiter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] not in ("/health", "/ready"):
+        if scope["type"] == "http" and scope["path"] not in PROBE_PATHS:
             client = scope.get("client")
             await self._limiter.check(client[0] if client else "")
         await self._app(scope, receive, send)

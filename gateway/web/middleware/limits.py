@@ -22,6 +22,7 @@ from gateway.domain.errors import (
     request_timeout,
 )
 from gateway.web.errors import error_response
+from gateway.web.health import PROBE_PATHS
 
 DRAIN_SECONDS = 60.0
 DRAIN_IDLE_SECONDS = 5.0
@@ -38,7 +39,7 @@ class LimitsMiddleware:
         upload_bytes: largest file by exact path; its form may be a little larger.
         header_bytes: most bytes of the address and all headers.
         idle_seconds: longest pause within a body.
-        requests: requests served at once.
+        requests: requests served at once; the probes of health and readiness are served besides.
     """
 
     def __init__(
@@ -89,7 +90,9 @@ class LimitsMiddleware:
             return invalid_request("Content-Length 无效。", "Content-Length is not valid.", param="content-length")
         if int(declared) > limit + FORM_BYTES:
             return body_too_large(limit)
-        return overloaded() if self._running > self._requests else None
+        if self._running > self._requests and scope["path"] not in PROBE_PATHS:
+            return overloaded()
+        return None
 
 
 def _has_body(headers: Headers) -> bool:

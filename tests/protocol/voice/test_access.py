@@ -5,7 +5,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -199,6 +199,25 @@ def test_a_stalled_upload_is_given_up(tmp_path: Path) -> None:
         answer = raw(server, head + b"Content-Length: 1000\r\n\r\n--b\r\n")
         assert b" 408 " in answer.splitlines()[0]
         assert list((tmp_path / "voice_data" / "incoming").iterdir()) == []
+
+
+@pytest.mark.parametrize("entry", ["voice", "video"])
+def test_a_full_entry_still_tells_its_health(tmp_path: Path, entry: str) -> None:
+    """Else a host's health check would take a busy entry for a dead one."""
+    folders = {"media_dir": tmp_path / "media"} if entry == "video" else {"cosyvoice_url": NO_ENGINE}
+    with running_gateway(entry, tmp_path, max_connections=2, **folders) as server:
+        upload = b"POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n"
+        upload += b"Content-Type: multipart/form-data; boundary=b\r\n\r\n"
+        with ExitStack() as busy:
+            for _ in range(5):
+                connection = busy.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=30))
+                connection.sendall(upload.replace(b"/upload", b"/v1/voices/train") if entry == "voice" else upload)
+            deadline = time.monotonic() + 10
+            while requests.get(server.url + "/metrics", timeout=10).status_code != 503:
+                assert time.monotonic() < deadline
+            health = requests.get(server.url + "/health", timeout=10)
+            assert (health.status_code, health.json()["message"]) == (200, "ok")
+            assert requests.get(server.url + "/ready", timeout=10).json().get("code") != "overloaded"
 
 
 def test_many_parts_and_huge_fields_are_refused(bench: VoiceBench) -> None:

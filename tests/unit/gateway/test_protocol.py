@@ -36,18 +36,13 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp = echo, *, keep_alive: int = 75, **bounds: Any) -> AsyncIterator[int]:
+async def serving(app: ASGIApp = echo, **bounds: Any) -> AsyncIterator[int]:
     """A server with these bounds; yields its port."""
     protocol = type("Bounded", (BoundedHttpProtocol,), bounds)
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(
-        app, http=protocol, ws="none", lifespan="off", log_config=None, timeout_keep_alive=keep_alive
-    )
-    config.timeout_graceful_shutdown = 1
+    config = uvicorn.Config(app, http=protocol, ws="none", lifespan="off", log_config=None, timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve(sockets=[listener]))
-    while not server.started:
-        await asyncio.sleep(0.01)
     try:
         yield listener.getsockname()[1]
     finally:
