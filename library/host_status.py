@@ -8,8 +8,8 @@ DOCUMENTATION = r"""
 module: host_status
 short_description: Tell what runs on a host right now
 description:
-  - Asks both entries, Docker, the GPUs, the disk and the engine doctor's last report. Changes nothing; whatever can't
-    be asked is told as such and never fails the module.
+  - Asks both entries and their queues, Docker, the GPUs, the disk and the engine doctor's last report. Changes nothing;
+    whatever can't be asked is told as such and never fails the module.
 attributes:
   check_mode:
     support: full
@@ -29,6 +29,15 @@ options:
     description: The folder whose file system is measured, and that holds C(doctor/report.json).
     type: path
     required: true
+  config_dir:
+    description: The folder with C(voice/api_keys) and C(video/api_keys), for which the entries tell their queues.
+    type: path
+    default: /etc/twinport
+  language:
+    description: Of the doctor's findings.
+    type: str
+    choices: [en, zh]
+    default: en
 author:
   - The Twinport developers
 """
@@ -64,6 +73,7 @@ ok:
 """
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -71,7 +81,12 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.entry_client import Entry, EntryError
 from ansible.module_utils.host_commands import output_of, text_of
 
-_ENTRIES = (("voice entry", "http://127.0.0.1:9090"), ("video entry", "http://127.0.0.1:8383"))
+_ENTRIES = {"voice": "http://127.0.0.1:9090", "video": "http://127.0.0.1:8383"}
+# What each entry's /metrics calls its queue, and what it means.
+_QUEUES = {
+    "voice": {"twinport_queue_length": "waiting"},
+    "video": {"twinport_tasks_waiting": "waiting", "twinport_tasks_running": "at work"},
+}
 _LOW_DISK = 0.05
 _GPU_FIELDS = "name,utilization.gpu,memory.used,memory.total,temperature.gpu"
 
@@ -80,19 +95,47 @@ def _row(name, ok, detail):
     return {"name": name, "ok": ok, "detail": detail}
 
 
-def entry_rows():
-    """Ask each entry for /health and /ready."""
+def entry_rows(config_dir):
+    """Ask each entry for /health and /ready, and for its queue where it answers."""
     rows = []
-    for name, url in _ENTRIES:
-        entry = Entry(url, timeout=10)
+    for kind, url in _ENTRIES.items():
+        name = kind + " entry"
+        entry = Entry(url, api_key=_api_key(Path(config_dir) / kind / "api_keys"), timeout=10)
         try:
-            entry.get("/health").require_ok()
+            version = entry.get("/health").require_ok().json().get("version", "unknown")
             ready = entry.get("/ready")
         except EntryError as error:
             rows.append(_row(name, False, str(error)))
             continue
-        rows.append(_row(name, ready.status == 200, "ready" if ready.status == 200 else _sentence(ready)))
+        told = "ready" if ready.status == 200 else _sentence(ready)
+        rows.append(_row(name, ready.status == 200, "%s, version %s" % (told, version)))
+        rows.append(_queue_row(kind, entry))
     return rows
+
+
+def _api_key(path):
+    """The first key of the file that the gateway reads as well; empty where there is none."""
+    lines = [line.strip() for line in text_of(str(path)).splitlines()]
+    return next((line for line in lines if line and not line.startswith("#")), "")
+
+
+def _queue_row(kind, entry):
+    """How many requests or tasks wait, in the entry's own figures."""
+    name = kind + " queue"
+    try:
+        answer = entry.get("/metrics")
+        if answer.status == 401:
+            return _row(name, True, "not told: the entry wants an API key that is not in its file api_keys")
+        figures = _figures(answer.require_ok().body.decode("utf-8", "replace"))
+    except EntryError as error:
+        return _row(name, False, str(error))
+    told = ["%d %s" % (figures[key], word) for key, word in _QUEUES[kind].items() if key in figures]
+    return _row(name, True, ", ".join(told) or "not told by this version of the entry")
+
+
+def _figures(metrics):
+    """The values without labels of a text in Prometheus' format, by name."""
+    return {name: float(value) for name, value in re.findall(r"(?m)^(\w+) ([0-9.e+]+)$", metrics)}
 
 
 def _sentence(answer):
@@ -156,8 +199,8 @@ def disk_row(folder):
     )
 
 
-def doctor_row(folder):
-    """What the engine doctor last found."""
+def doctor_row(folder, language):
+    """What the engine doctor last found, each finding's title in one language."""
     text = text_of(str(Path(folder) / "doctor" / "report.json"))
     if not text:
         return _row("doctor", False, "has not looked yet: run playbooks/doctor.yml")
@@ -165,8 +208,13 @@ def doctor_row(folder):
         report = json.loads(text)
     except ValueError:
         return _row("doctor", False, "its report is not readable")
-    titles = [str(finding.get("title") or finding.get("id")) for finding in report.get("findings", [])]
+    titles = [_title(finding, language) for finding in report.get("findings", [])]
     return _row("doctor", bool(report.get("healthy")), "; ".join(titles) or "no findings")
+
+
+def _title(finding, language):
+    titles = finding.get("title")
+    return str(titles.get(language) if isinstance(titles, dict) else finding.get("id"))
 
 
 def main():
@@ -175,11 +223,15 @@ def main():
         argument_spec={
             "images": {"type": "dict", "required": True},
             "state_dir": {"type": "path", "required": True},
+            "config_dir": {"type": "path", "default": "/etc/twinport"},
+            "language": {"type": "str", "choices": ["en", "zh"], "default": "en"},
         },
         supports_check_mode=True,
     )
-    folder = module.params["state_dir"]
-    rows = entry_rows() + container_rows(module.params["images"]) + gpu_rows() + [disk_row(folder), doctor_row(folder)]
+    params = module.params
+    folder = params["state_dir"]
+    rows = entry_rows(params["config_dir"]) + container_rows(params["images"]) + gpu_rows()
+    rows += [disk_row(folder), doctor_row(folder, params["language"])]
     module.exit_json(changed=False, rows=rows, ok=all(row["ok"] for row in rows))
 
 

@@ -149,7 +149,9 @@ def test_status_shows_all_four(prepared: Run) -> None:
         assert host in report
         assert f"{host}: " in shown.text
     assert report[GONE].get("unreachable") is True
-    assert {row["name"]: row["ok"] for row in report[PLAIN]["rows"]}["disk"] is True
+    told = {row["name"]: row["ok"] for row in report[PLAIN]["rows"]}
+    assert told["disk"] is True
+    assert told["cosyvoice-engine"] is told["duix-avatar-gen-video"] is False
 
 
 def test_uninstall_gives_the_host_back_and_keeps_the_data(

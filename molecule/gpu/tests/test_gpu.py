@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 from testinfra.host import Host
 
+SCENARIO = Path(__file__).resolve().parent.parent
+PROJECT = SCENARIO.parent.parent
 ENGINES = ("cosyvoice-engine", "duix-avatar-gen-video")
 
 
@@ -59,3 +64,26 @@ def test_the_entries_say_that_they_are_no_preview(host: Host) -> None:
     for port in (9090, 8383):
         command = f"import urllib.request as u; print(u.urlopen('http://127.0.0.1:{port}/health').read().decode())"
         assert json.loads(host.check_output(f'python3 -c "{command}"'))["engine_mode"] == "gpu"
+
+
+def test_status_tells_engines_and_queues(host: Host) -> None:
+    shown = subprocess.run(
+        ["ansible-playbook", f"--inventory={SCENARIO}/inventory/", "playbooks/status.yml"],
+        cwd=PROJECT,
+        env={**os.environ, "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg")},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert shown.returncode == 0, shown.stdout
+    report = json.loads((PROJECT / "reports" / "status.json").read_text(encoding="utf-8"))["twinport-gpu"]
+    told = {row["name"]: (row["ok"], row["detail"]) for row in report["rows"]}
+    for name in ENGINES:
+        ok, detail = told[name]
+        assert ok, detail
+        assert detail.endswith(container(host, name)["Config"]["Image"])
+    assert told["voice queue"] == (True, "0 waiting")
+    assert told["video queue"] == (True, "0 waiting, 0 at work")
+    assert told["gpu 0"][0]
+    assert report["ok"], told

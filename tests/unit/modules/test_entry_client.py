@@ -19,8 +19,8 @@ Respond = Callable[[BaseHTTPRequestHandler, bytes], tuple[int, object]]
 
 
 @contextmanager
-def serving(respond: Respond) -> Iterator[Entry]:
-    """A server on a free port that answers with what `respond` returns."""
+def serving(respond: Respond, *, raw: bool = False) -> Iterator[Entry]:
+    """A server on a free port that answers with what `respond` returns, as JSON; `raw`: a text as it is."""
 
     class Handler(BaseHTTPRequestHandler):
         def _serve(self) -> None:
@@ -29,7 +29,7 @@ def serving(respond: Respond) -> Iterator[Entry]:
             self.send_response(status)
             self.send_header("X-Request-ID", "req-1")
             self.end_headers()
-            self.wfile.write(json.dumps(value).encode())
+            self.wfile.write((value if raw and isinstance(value, str) else json.dumps(value)).encode())
 
         do_GET = do_POST = do_DELETE = _serve  # noqa: N815 names that http.server looks for
 

@@ -1,0 +1,104 @@
+"""The status table's rows: entries and queues over real sockets, the doctor's report from a file."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import ansible.module_utils
+import pytest
+
+from tests.unit.modules.test_entry_client import serving
+
+ROOT = Path(__file__).resolve().parents[3]
+METRICS = """\
+# HELP twinport_tasks_waiting Tasks that wait for an engine.
+# TYPE twinport_tasks_waiting gauge
+twinport_tasks_waiting 12.0
+twinport_tasks_running 1.0
+twinport_engines{state="free"} 0.0
+twinport_queue_length 3.0
+"""
+
+
+@pytest.fixture(scope="module")
+def status() -> Iterator[ModuleType]:
+    """The module, with the project's module_utils where Ansible would put them."""
+    ansible.module_utils.__path__.append(str(ROOT / "module_utils"))
+    spec = importlib.util.spec_from_file_location("host_status_module", ROOT / "library" / "host_status.py")
+    assert spec
+    assert spec.loader
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    yield loaded
+    ansible.module_utils.__path__.remove(str(ROOT / "module_utils"))
+
+
+class Gateway:
+    """Answers as an entry that wants the key `right`."""
+
+    def __init__(self, *, ready: bool = True) -> None:
+        self.ready = ready
+
+    def __call__(self, request: BaseHTTPRequestHandler, _body: bytes) -> tuple[int, Any]:
+        if request.path == "/health":
+            return 200, {"message": "ok", "version": "1.2.3"}
+        if request.path == "/ready":
+            return (200, {"state": "ready"}) if self.ready else (503, {"message": "the engine is starting"})
+        if request.headers["X-API-Key"] != "right":
+            return 401, {"message": "an API key is needed"}
+        return 200, METRICS
+
+
+def rows(
+    status: ModuleType, monkeypatch: pytest.MonkeyPatch, folder: Path, *, key: str, ready: bool = True
+) -> dict[str, tuple[bool, str]]:
+    for kind in ("voice", "video"):
+        (folder / kind).mkdir()
+        (folder / kind / "api_keys").write_text(f"# the client's\n\n{key}\nanother\n")
+    with serving(Gateway(ready=ready), raw=True) as entry:
+        monkeypatch.setattr(status, "_ENTRIES", {"voice": entry.url, "video": entry.url})
+        return {row["name"]: (row["ok"], row["detail"]) for row in status.entry_rows(str(folder))}
+
+
+def test_entries_tell_their_version_and_their_queues(
+    status: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert rows(status, monkeypatch, tmp_path, key="right") == {
+        "voice entry": (True, "ready, version 1.2.3"),
+        "voice queue": (True, "3 waiting"),
+        "video entry": (True, "ready, version 1.2.3"),
+        "video queue": (True, "12 waiting, 1 at work"),
+    }
+
+
+def test_a_key_that_is_not_known_hides_the_queue_only(
+    status: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    told = rows(status, monkeypatch, tmp_path, key="wrong", ready=False)
+    assert told["voice entry"] == (False, "the engine is starting, version 1.2.3")
+    assert told["voice queue"] == (True, "not told: the entry wants an API key that is not in its file api_keys")
+
+
+def test_an_entry_that_is_not_there_is_one_row(
+    status: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with serving(Gateway()) as entry:
+        closed = entry.url
+    monkeypatch.setattr(status, "_ENTRIES", {"voice": closed})
+    (row,) = status.entry_rows(str(tmp_path))
+    assert (row["name"], row["ok"]) == ("voice entry", False)
+    assert "refuses connections" in row["detail"]
+
+
+@pytest.mark.parametrize(("language", "title"), [("en", "The driver does not answer"), ("zh", "驱动没有应答")])
+def test_findings_are_told_in_words(status: ModuleType, tmp_path: Path, language: str, title: str) -> None:
+    finding = {"id": "driver-failed", "title": {"en": "The driver does not answer", "zh": "驱动没有应答"}}
+    (tmp_path / "doctor").mkdir()
+    (tmp_path / "doctor" / "report.json").write_text(json.dumps({"healthy": False, "findings": [finding]}))
+    assert status.doctor_row(str(tmp_path), language) == {"name": "doctor", "ok": False, "detail": title}
