@@ -114,6 +114,13 @@ def test_broken_forms_are_refused_with_a_sentence(bench: VideoBench, body: bytes
     assert {path.name for path in bench.media.iterdir()} == before
 
 
+@pytest.mark.parametrize("boundary", ["x" * 257, "x" * 4000, '"' + "x" * 300 + '"', "\xe9" * 300])
+def test_a_boundary_that_is_too_long_is_refused_with_a_sentence(bench: VideoBench, boundary: str) -> None:
+    answer = send_raw(bench.client.url, f"--{boundary}--\r\n".encode(), boundary=boundary)
+    assert b" 400 " in answer.split(b"\r\n")[0]
+    assert json_of(answer)["code"] == "invalid_multipart"
+
+
 def test_a_huge_text_field_is_refused(bench: VideoBench) -> None:
     answer = send_raw(bench.client.url, part("note", b"x" * 200_000) + part("video", b"v", "a.mp4") + END)
     assert json_of(answer)["code"] == "body_too_large"
