@@ -12,13 +12,14 @@ import os
 import time
 from bisect import bisect_left, insort
 from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, cast
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -67,6 +68,20 @@ def _task_of(row: sa.RowMapping) -> Task:
     return Task(**{**{name: row[name] for name in _COLUMNS}, "state": TaskState(row["state"])})
 
 
+class DatabaseAwayError(SQLAlchemyError):
+    """The driver could not reach the database; some say so with the system's own error."""
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        raise translate(error) from error
+    except OSError as error:
+        raise DatabaseAwayError(str(error)) from error
+
+
 class TaskLock:
     """Keeps a second gateway off the same record: there must be one poller.
 
@@ -112,8 +127,9 @@ class TaskStore:
         known = self._known(code)
         if known is not None:
             return known
-        async with self._database.connect() as connection:
-            found = (await connection.execute(sa.select(_TABLE).where(_TABLE.c.code == code))).mappings().first()
+        with _translated():
+            async with self._database.connect() as connection:
+                found = (await connection.execute(sa.select(_TABLE).where(_TABLE.c.code == code))).mappings().first()
         # While the database answered, the task may have moved on: what is in memory is newer.
         return self._known(code) or (self._remember(_task_of(found)) if found is not None else None)
 
@@ -181,8 +197,9 @@ class TaskStore:
             query = query.where(_TABLE.c.seq < before)
         if state is not None:
             query = query.where(_TABLE.c.state == str(state))
-        async with self._database.connect() as connection:
-            return [_task_of(row) for row in (await connection.execute(query)).mappings()]
+        with _translated():
+            async with self._database.connect() as connection:
+                return [_task_of(row) for row in (await connection.execute(query)).mappings()]
 
     async def forget_finished(self, *, before: float) -> int:
         """Delete the records of tasks that ended before a time; returns how many."""
@@ -201,11 +218,9 @@ class TaskStore:
             return
 
     async def _execute(self, statement: sa.Executable) -> Any:
-        try:
+        with _translated():
             async with self._database.begin() as connection:
                 return await connection.execute(statement)
-        except DBAPIError as error:
-            raise translate(error) from error
 
     def _index(self, old: Task, new: Task) -> None:
         if old.state in WAITING and new.state not in WAITING:

@@ -14,7 +14,15 @@ from prometheus_client import CollectorRegistry
 
 from gateway.domain.task import Task, TaskState
 from gateway.infrastructure.database import open_database
-from gateway.infrastructure.duix import DuixClient, EngineTask, Stage, Submission, SubmitAnswer
+from gateway.infrastructure.duix import (
+    DuixClient,
+    EngineFaultError,
+    EngineTask,
+    FaultKind,
+    Stage,
+    Submission,
+    SubmitAnswer,
+)
 from gateway.infrastructure.media_folder import MediaFolder
 from gateway.infrastructure.sandbox import Sandbox
 from gateway.infrastructure.tasks import TaskStore
@@ -48,6 +56,13 @@ class ScriptedEngine(DuixClient):
         """What becomes of an offer."""
         self.at_work[code] = EngineTask(Stage.RUNNING, 20)
         return SubmitAnswer(Submission.ACCEPTED)
+
+
+class AbsentEngine(ScriptedEngine):
+    """Nothing listens there."""
+
+    async def query(self, code: str) -> EngineTask:
+        raise EngineFaultError(FaultKind.UNREACHABLE, "ConnectError")
 
 
 @dataclass

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.domain.errors import GatewayError
 from gateway.domain.task import Task, TaskState
@@ -22,6 +23,7 @@ from gateway.infrastructure.media import ConversionError, MediaInfo, NotMediaErr
 from gateway.infrastructure.media_folder import Inputs, MediaFolder, is_plain_file, link_or_copy
 from gateway.infrastructure.sandbox import Sandbox
 from gateway.infrastructure.tasks import TaskStore
+from gateway.services.video.loops import forever
 from gateway.services.video.outcome import Outcomes
 from gateway.services.video.pause import DiskPause
 from gateway.settings import VideoSettings
@@ -74,42 +76,43 @@ class Preparation:
 
     async def inspect_forever(self) -> None:
         """Look at new tasks as they come."""
-        while True:
-            task = next(iter(self._store.live(TaskState.SUBMITTED)), None)
-            if task is None:
-                await self._store.wait_for_change(IDLE_SECONDS)
-            else:
-                await self._guarded(task, self._inspect)
+        await forever("inspection", self._inspect_next)
 
     async def convert_forever(self) -> None:
         """Convert the inputs of the tasks that are next."""
-        while True:
-            task = next(iter(self._store.live(TaskState.QUEUED)), None)
-            enough = len(self._store.live(TaskState.PREPARED)) >= self._ahead
-            if task is None or enough or self._pause.active:
-                await self._store.wait_for_change(IDLE_SECONDS)
-            else:
-                await self._guarded(task, self._convert)
+        await forever("conversion", self._convert_next)
+
+    async def _inspect_next(self) -> None:
+        task = next(iter(self._store.live(TaskState.SUBMITTED)), None)
+        if task is None:
+            await self._store.wait_for_change(IDLE_SECONDS)
+        else:
+            await self._guarded(task, self._inspect)
+
+    async def _convert_next(self) -> None:
+        task = next(iter(self._store.live(TaskState.QUEUED)), None)
+        enough = len(self._store.live(TaskState.PREPARED)) >= self._ahead
+        if task is None or enough or self._pause.active:
+            await self._store.wait_for_change(IDLE_SECONDS)
+        else:
+            await self._guarded(task, self._convert)
 
     async def _guarded(self, task: Task, step: Step) -> None:
         """Do one step of one task; whatever is wrong with it ends in the task's record, not in the loop."""
         try:
-            try:
-                await step(task)
-            except UnusableError as error:
-                log.info("inputs unusable", task=task.code, code=str(error))
-                await self._outcomes.fail(task, str(error))
-        except GatewayError as error:
-            log.warning("preparation waits", task=task.code, code=error.code)
-            await asyncio.sleep(IDLE_SECONDS)
+            await step(task)
+        except UnusableError as error:
+            log.info("inputs unusable", task=task.code, code=str(error))
+            await self._outcomes.fail(task, str(error))
+        except (GatewayError, SQLAlchemyError):
+            raise  # a full disk, a database that is away: the task is not at fault
         except Exception:
             current = await self._store.get(task.code)
             if current is None or not current.is_live:  # cancelled under our hands: its folder is gone
                 return
             log.exception("preparation broke", task=task.code)
             await asyncio.sleep(IDLE_SECONDS)
-            with suppress(GatewayError):
-                await self._outcomes.fail(task, "conversion_failed")
+            await self._outcomes.fail(task, "conversion_failed")
 
     async def _inspect(self, task: Task) -> None:
         await self._choose(self._folder.inputs_of(task.key))

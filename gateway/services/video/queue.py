@@ -17,6 +17,7 @@ from gateway.infrastructure.files import sweep_temporary
 from gateway.infrastructure.media_folder import MediaFolder, is_plain_file
 from gateway.infrastructure.tasks import TaskStore
 from gateway.services.video.engines import EngineState, EngineWatch
+from gateway.services.video.loops import forever
 from gateway.services.video.outcome import Outcomes
 from gateway.services.video.pause import DiskPause
 from gateway.services.video.preparation import Preparation
@@ -98,6 +99,7 @@ class VideoQueue:
         self._pause = pause
         self._settings = settings
         self._intake = asyncio.Lock()
+        self._unpaused_at = time.monotonic()
 
     async def submit(self, code: str, *, audio_url: str, video_url: str, options: Mapping[str, Any]) -> Task:
         """Write a task down and keep its inputs; the same code again is the same task.
@@ -197,7 +199,7 @@ class VideoQueue:
             self._preparation.inspect_forever(),
             self._preparation.convert_forever(),
             self._retention.run_forever(),
-            self._fail_impatient_forever(),
+            forever("patience", self._fail_impatient),
         ]
         running = [asyncio.create_task(loop) for loop in loops]
         try:
@@ -218,16 +220,13 @@ class VideoQueue:
                     task, {TaskState.RUNNING}, state=TaskState.PREPARED, engine="", engine_code="", accepted_at=None
                 )
 
-    async def _fail_impatient_forever(self) -> None:
-        started = time.monotonic()
-        while True:
-            await asyncio.sleep(min(PATIENCE_LOOK_SECONDS, self._settings.engine_patience / 3))
-            if self.paused:
-                started = time.monotonic()
-                continue
-            served = max(started, *(engine.in_service_at for engine in self.engines))
-            unserved = time.monotonic() - served
-            for task in self.store.live(*WAITING):
-                if min(unserved, time.time() - task.created_at) > self._settings.engine_patience:
-                    with suppress(GatewayError):
-                        await self._outcomes.fail(task, "engine_unavailable")
+    async def _fail_impatient(self) -> None:
+        await asyncio.sleep(min(PATIENCE_LOOK_SECONDS, self._settings.engine_patience / 3))
+        if self.paused:
+            self._unpaused_at = time.monotonic()
+            return
+        served = max(self._unpaused_at, *(engine.in_service_at for engine in self.engines))
+        unserved = time.monotonic() - served
+        for task in self.store.live(*WAITING):
+            if min(unserved, time.time() - task.created_at) > self._settings.engine_patience:
+                await self._outcomes.fail(task, "engine_unavailable")

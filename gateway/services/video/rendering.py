@@ -11,7 +11,6 @@ import time
 
 import structlog
 
-from gateway.domain.errors import GatewayError
 from gateway.domain.task import Task, TaskState, engine_code_of
 from gateway.domain.task_failures import Failure, classify_engine_message
 from gateway.infrastructure import media
@@ -21,6 +20,7 @@ from gateway.infrastructure.media_folder import MediaFolder, is_plain_file
 from gateway.infrastructure.sandbox import Sandbox
 from gateway.infrastructure.tasks import TaskStore
 from gateway.services.video.engines import EngineState, EngineWatch
+from gateway.services.video.loops import forever
 from gateway.services.video.metrics import VideoMetrics
 from gateway.services.video.outcome import Outcomes
 from gateway.services.video.pause import DiskPause, bytes_needed
@@ -30,7 +30,6 @@ log = structlog.stdlib.get_logger(__name__)
 
 MAX_ATTEMPTS = 2
 RELATIVE_TOLERANCE = 0.05
-TROUBLE_SECONDS = 5.0
 BUSY_POLLS = 3  # each offer to a busy engine costs two writes
 LOST = Failure("engine_lost", retry=True)
 STALLED = Failure("engine_stalled", retry=True, engine_unfit=True)
@@ -77,15 +76,7 @@ class EngineWorker:
 
     async def run_forever(self) -> None:
         """Take up what an earlier process left to this engine, then take tasks as they get ready."""
-        while True:
-            try:
-                await self._turn()
-            except GatewayError as error:
-                log.warning("engine worker waits", engine=self._engine.client.url, code=error.code)
-                await asyncio.sleep(TROUBLE_SECONDS)
-            except Exception:
-                log.exception("engine worker broke", engine=self._engine.client.url)
-                await asyncio.sleep(TROUBLE_SECONDS)
+        await forever(f"engine {self._engine.client.url}", self._turn)
 
     async def _turn(self) -> None:
         own = self._own_task()

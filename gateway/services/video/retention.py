@@ -10,12 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
-from gateway.domain.errors import GatewayError
 from gateway.domain.task import RESULT_SUFFIX, TaskState
 from gateway.infrastructure.media_folder import MediaFolder, StoredFile
 from gateway.infrastructure.tasks import TaskStore
+from gateway.services.video.loops import forever
 from gateway.settings import VideoSettings
 
 log = structlog.stdlib.get_logger(__name__)
@@ -45,12 +44,11 @@ class Retention:
 
     async def run_forever(self) -> None:
         """Clean up at intervals."""
-        while True:
-            try:
-                await self.clean_up()
-            except (OSError, SQLAlchemyError, GatewayError):
-                log.exception("clean-up failed")
-            await asyncio.sleep(self._settings.retention_interval)
+        await forever("retention", self._turn)
+
+    async def _turn(self) -> None:
+        await self.clean_up()
+        await asyncio.sleep(self._settings.retention_interval)
 
     async def clean_up(self) -> None:
         """Apply all rules once."""
