@@ -60,6 +60,13 @@ def test_only_gateways_publish_ports(host: Host) -> None:
     assert set(published) == {"voice-gateway", "video-gateway"}
 
 
+def test_what_the_inventory_adds_to_an_environment_arrives_and_is_kept_from_others(host: Host) -> None:
+    assert host.check_output("docker exec cosyvoice-engine printenv DIFFICULT_PASSWORD") == 'a$b ${HOME} "c" #d'
+    for stack in ("voice", "video"):
+        assert host.file(f"/opt/twinport/{stack}/compose.override.yaml").mode == 0o600
+        assert "DIFFICULT" not in host.file(f"/opt/twinport/{stack}/compose.yaml").content_string
+
+
 def test_nothing_but_ssh_and_the_two_entries_answers_from_outside(host: Host, address: str) -> None:
     listening = {int(line.split()[3].rsplit(":", 1)[1]) for line in host.check_output("ss -Htln").splitlines()}
     tried = listening | TEMPTING_PORTS | OPEN_PORTS
