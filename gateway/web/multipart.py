@@ -22,6 +22,9 @@ from gateway.domain.errors import GatewayError, body_too_large, invalid_request
 from gateway.infrastructure.files import disk_full_is_507, require_free_space, temporary_path
 
 WRITE_BLOCK = 1 << 20
+# So much is written before the disk is asked again whether there is room: the length that a client names, if it names
+# one at all, does not count what others write meanwhile.
+SPACE_BLOCK = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Limits:
         file_bytes: most bytes of all files together.
         field_bytes: most bytes of one text field.
         parts: most parts of the form.
+        files: most of the parts that may be files.
         digest: hash the files; without it ``Upload.sha256`` is empty and large files arrive faster.
         reserve_bytes: bytes that stay free on the disk.
     """
@@ -40,6 +44,7 @@ class Limits:
     reserve_bytes: int
     field_bytes: int = 64 * 1024
     parts: int = 64
+    files: int = 8
     digest: bool = True
 
 
@@ -108,12 +113,14 @@ class _Part:
 class _Sink:
     """A file being received: hashed and buffered here, written to disk in large blocks by a thread."""
 
-    def __init__(self, folder: Path, filename: str, *, digest: bool) -> None:
+    def __init__(self, folder: Path, filename: str, *, limits: Limits) -> None:
         self.filename = filename
         self.path = temporary_path(folder)
         self.size = 0
         self._file: BinaryIO = self.path.open("xb")
-        self._digest = hashlib.sha256() if digest else None
+        self._digest = hashlib.sha256() if limits.digest else None
+        self._reserve = limits.reserve_bytes
+        self._unchecked = 0
         self._pending: list[bytes] = []
         self.pending_bytes = 0
 
@@ -133,7 +140,11 @@ class _Sink:
                 if self._digest is not None:
                     self._digest.update(block)
                 self._file.write(block)
+                self._unchecked += len(block)
             self._file.flush()
+        if self._unchecked >= SPACE_BLOCK:
+            self._unchecked = 0
+            require_free_space(self.path.parent, 0, reserve=self._reserve)
 
     def close(self) -> None:
         self._file.close()
@@ -208,8 +219,10 @@ class _FormReader:
         part.name = options.get(b"name", b"").decode("utf-8", "replace")
         part.filename = options.get(b"filename", b"").decode("utf-8", "replace")
         if part.name in self._file_fields:
+            if len(self.sinks) == self._limits.files:
+                raise malformed()
             with disk_full_is_507():
-                part.sink = _Sink(self._folder, part.filename, digest=self._limits.digest)
+                part.sink = _Sink(self._folder, part.filename, limits=self._limits)
             self.sinks.append((part.name, part.sink))
         elif b"filename" not in options:
             part.text = bytearray()
@@ -234,7 +247,8 @@ class _FormReader:
 
     async def write_out(self, *, at_least: int) -> None:
         for _, sink in self.sinks:
-            if sink.pending_bytes >= at_least:
+            # Files that have ended wait for nothing: only one at a time is held in memory.
+            if sink.pending_bytes >= at_least or sink is not self._part.sink:
                 await sink.write_out()
 
 

@@ -74,6 +74,26 @@ def test_an_upload_of_unknown_size_stops_when_the_disk_is_full(tmp_path: Path, d
         assert not (bench.media / "a.mp4").exists()
 
 
+def test_an_upload_of_unknown_size_leaves_the_disk_its_reserve(tmp_path: Path, disk: SmallDisk) -> None:
+    reserve = 20 * MIB
+    with video_bench(tmp_path, start_engine=False, **{**on(disk), "min_free_bytes": reserve}) as bench:
+        least = disk.free
+
+        def chunks() -> Iterator[bytes]:
+            nonlocal least
+            yield b'--B\r\nContent-Disposition: form-data; name="video"; filename="a.mp4"\r\n\r\n'
+            for _ in range(56):
+                yield b"x" * MIB
+                least = min(least, disk.free)
+            yield b"\r\n--B--\r\n"
+
+        headers = {"Content-Type": "multipart/form-data; boundary=B"}
+        answer = requests.post(bench.client.url + "/upload", data=chunks(), headers=headers, timeout=30)  # type: ignore[arg-type]
+        assert (answer.status_code, answer.json()["code"]) == (507, "storage_full")
+        assert least > reserve - 18 * MIB
+        assert unfinished(disk) == []
+
+
 def test_the_queue_waits_for_room_and_goes_on_by_itself(
     tmp_path: Path, disk: SmallDisk, clip: Path, speech: Path
 ) -> None:

@@ -103,6 +103,7 @@ def test_hostile_names_stay_in_the_folder(bench: VideoBench, filename: str) -> N
         (part("other", b"x"), "invalid_multipart"),
         (part("other", b"x") + END, "missing_field"),
         (part("video", b"", "a.mp4") * 200 + END, "invalid_multipart"),
+        (part("video", b"x", "a.mp4") * 9 + END, "invalid_multipart"),
         (f"--{DASHES}\r\nContent-Disposition: {'x' * 20000}\r\n\r\nx\r\n".encode() + END, "invalid_multipart"),
     ],
 )
@@ -112,6 +113,14 @@ def test_broken_forms_are_refused_with_a_sentence(bench: VideoBench, body: bytes
     assert b" 400 " in answer.split(b"\r\n")[0]
     assert json_of(answer)["code"] == code
     assert {path.name for path in bench.media.iterdir()} == before
+
+
+def test_of_several_files_of_one_field_the_last_counts(bench: VideoBench) -> None:
+    files = [part("file", bytes([number]) * 100_000, f"several_{number}.mp4") for number in range(8)]
+    answer = json_of(send_raw(bench.client.url, b"".join(files) + END))
+    assert answer["path"] == "/code/data/several_7.mp4"
+    assert (bench.media / "several_7.mp4").read_bytes() == b"\7" * 100_000
+    assert unfinished(bench.media) == []
 
 
 @pytest.mark.parametrize("boundary", ["x" * 257, "x" * 4000, '"' + "x" * 300 + '"', "\xe9" * 300])
