@@ -37,9 +37,27 @@ def clean_text(text: str, *, limit: int, param: str = "text") -> str:
     """
     if len(text) > limit:
         raise text_too_long(param, length=len(text), limit=limit)
-    spaced = (" " if unicodedata.category(character) in ("Cc", "Zl", "Zp") else character for character in text)
-    cleaned = "".join(character for character in spaced if unicodedata.category(character) != "Cs")
-    cleaned = " ".join(cleaned.split())
-    if not any(unicodedata.category(character)[0] in "LN" for character in cleaned):
+    cleaned = _plain(text)
+    if not is_speakable(cleaned):
         raise text_empty(param)
     return cleaned
+
+
+def clean_prompt(text: str) -> str:
+    """A prompt text or an instruction without control characters and surrounding blanks.
+
+    Empty where it has nothing that can be spoken: to the engine dots and dashes are worse than no text at all.
+    """
+    cleaned = _plain(text)
+    return cleaned if is_speakable(cleaned) else ""
+
+
+def is_speakable(text: str) -> bool:
+    """Whether the text has a letter or a digit of any script."""
+    return any(unicodedata.category(character)[0] in "LN" for character in text)
+
+
+def _plain(text: str) -> str:
+    spaced = (" " if unicodedata.category(character) in ("Cc", "Zl", "Zp") else character for character in text)
+    kept = "".join(character for character in spaced if unicodedata.category(character) != "Cs")
+    return " ".join(kept.split())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -20,6 +22,22 @@ FORMAT = "twinport-voice"
 VERSION = 1
 RECORD_BYTES = 64 * 1024
 BLOCK = 1 << 20
+# An export has three members; what claims more is none, and costs memory and time before it is found out.
+MOST_MEMBERS = 16
+DIRECTORY_BYTES = 64 * 1024
+METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+# What zipfile and its decoders raise over hostile bytes; a full disk is told apart before.
+DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    OSError,
+    LookupError,
+    ValueError,
+    ArithmeticError,
+    RuntimeError,
+)
 
 
 @dataclass(frozen=True)
@@ -80,10 +98,12 @@ def read_archive(source: Path, target: Path, *, most_bytes: int, reserve: int) -
         GatewayError: ``invalid_archive`` (400), ``body_too_large`` (413), ``storage_full`` (507).
     """
     try:
-        with zipfile.ZipFile(source) as archive:
+        with _Frugal(source) as file, zipfile.ZipFile(file) as archive:
+            file.open_ended = True
+            _require_ours(archive)
             record = _record(archive)
             size, digest = _extract(archive, target, most_bytes=most_bytes, reserve=reserve)
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, NotImplementedError, RuntimeError) as error:
+    except DAMAGE as error:
         raise not_an_archive() from error
     return ArchivedVoice(
         name=_text(record, "name"),
@@ -93,6 +113,26 @@ def read_archive(source: Path, target: Path, *, most_bytes: int, reserve: int) -
         sha256=digest,
         size=size,
     )
+
+
+class _Frugal(io.FileIO):
+    """A file that gives little at once until it is ``open_ended``: a directory of any size would be read whole."""
+
+    open_ended = False
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self.open_ended:
+            return super().read(size) or b""
+        if size is not None and size > DIRECTORY_BYTES:
+            raise zipfile.BadZipFile("the directory is too large")
+        # The search for the directory reads the rest of the file, a comment's length of it.
+        return super().read(DIRECTORY_BYTES if size is None or size < 0 else size) or b""
+
+
+def _require_ours(archive: zipfile.ZipFile) -> None:
+    members = archive.infolist()
+    if len(members) > MOST_MEMBERS or any(member.compress_type not in METHODS for member in members):
+        raise not_an_archive()
 
 
 def _record(archive: zipfile.ZipFile) -> dict[str, object]:

@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.domain.errors import missing_field
 from gateway.domain.naming import check_name, display_filename
+from gateway.domain.text import clean_prompt
 from gateway.infrastructure.files import temporary_path
 from gateway.services.archive import read_archive, write_archive
 from gateway.services.training import NewVoice
@@ -110,7 +111,7 @@ async def import_voice(request: VoiceRequest) -> Response:
                 NewVoice(
                     device_id=fields.device_id,
                     name=fields.name or check_name(archived.name),
-                    prompt_text=archived.prompt_text.strip()[:MAX_PROMPT_TEXT],
+                    prompt_text=clean_prompt(archived.prompt_text)[:MAX_PROMPT_TEXT],
                     upload=archived.upload,
                     upload_name=display_filename(archived.upload_name),
                     upload_sha256=archived.sha256,

@@ -2,17 +2,22 @@
 
 import io
 import json
+import random
 import struct
 import subprocess
+import tracemalloc
 import wave
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import requests
 
+from gateway.domain.errors import GatewayError
+from gateway.services.archive import read_archive
 from tests.support.voice import VoiceBench, converted, spoken_wav
 
 GOOD = {
@@ -245,6 +250,74 @@ def test_an_export_is_accepted_elsewhere(bench: VoiceBench) -> None:
     for bad in (bytes(damaged), archive.content[:-100], b"PK\x05\x06" + bytes(18), b"not a zip", bomb(), escaping()):
         answer = bring(bad)
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid_archive")
+
+
+def imported(bench: VoiceBench, content: bytes) -> requests.Response:
+    """What the entry says to an archive."""
+    url = bench.url + "/v1/voices/import"
+    return requests.post(url, data={"device_id": "importer"}, files={"archive": content}, timeout=30)
+
+
+def archive_of(upload: bytes = b"", *, method: int = zipfile.ZIP_STORED, more: int = 0, **record: Any) -> bytes:
+    """An archive such as an export makes, with so many further members."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        archive.writestr("voice.json", json.dumps({"format": "twinport-voice", "version": 1, "name": "x", **record}))
+        archive.writestr("upload", upload or spoken_wav())
+        for number in range(more):
+            archive.writestr(f"more/{number}", b"")
+    return buffer.getvalue()
+
+
+def test_an_archive_claims_no_more_than_ours_do(bench: VoiceBench) -> None:
+    for content in (
+        archive_of(more=15),
+        archive_of(more=70_000),  # its directory is that of a large file
+        archive_of(method=zipfile.ZIP_LZMA),
+        archive_of(method=zipfile.ZIP_BZIP2),
+    ):
+        answer = imported(bench, content)
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_archive")
+
+
+def test_a_large_directory_is_not_read(tmp_path: Path) -> None:
+    source = tmp_path / "archive.zip"
+    source.write_bytes(archive_of(more=70_000))
+    tracemalloc.start()
+    try:
+        with pytest.raises(GatewayError, match="invalid_archive"):
+            read_archive(source, tmp_path / "upload", most_bytes=10**9, reserve=0)
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_hostile_prompt_texts_of_an_archive_are_cleaned(bench: VoiceBench) -> None:
+    for number, (given, kept) in enumerate({"\ud800": "", "a\ud800b\x00c": "ab c", "…!": ""}.items()):
+        answer = imported(bench, archive_of(prompt_text=given, name=f"prompt {number}"))
+        assert answer.status_code == 200, answer.text
+        voice = bench.finished(answer.json()["data"]["voiceId"], device="importer")
+        assert voice["promptText"] == kept
+
+
+def test_a_damaged_archive_is_a_400_or_a_voice(tmp_path: Path) -> None:
+    """Whatever bits are wrong, it is found out in time and said."""
+    generator = random.Random(5)
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        good = archive_of(b"a recording" * 100, method=method, prompt_text="Hello.")
+        for number in range(3000):
+            bad = bytearray(good)
+            for _ in range(generator.randint(1, 4)):
+                # The end is where the structure is.
+                at = generator.choice([generator.randrange(len(bad)), len(bad) - 1 - generator.randrange(140)])
+                bad[at] = generator.choice([generator.randrange(256), bad[at] ^ (1 << generator.randrange(8)), 0xFF])
+            source, target = tmp_path / "archive.zip", tmp_path / f"{method}-{number}"
+            source.write_bytes(bad)
+            try:
+                read_archive(source, target, most_bytes=10**6, reserve=0)
+            except GatewayError as refusal:
+                assert (refusal.status, refusal.code) in {(400, "invalid_archive"), (413, "body_too_large")}
+            target.unlink(missing_ok=True)
 
 
 def bomb() -> bytes:
