@@ -41,6 +41,11 @@ FAILURES = {
     "input_missing": Sentence(
         "上传的音频或视频已不存在，请重新上传。", "The uploaded audio or video is gone. Upload it again."
     ),
+    "disk_too_small": Sentence(
+        "服务器磁盘太小，放不下这个视频，请缩短音频或换一个更小的视频，或联系管理员扩大磁盘。",
+        "The server's disk is too small for this video. Use shorter audio or a smaller clip, or ask the administrator "
+        "for a larger disk.",
+    ),
     "several_faces": Sentence(
         "视频中有多张人脸，请换一个只有一个人的视频。", "The video shows several faces. Use one with a single person."
     ),

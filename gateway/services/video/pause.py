@@ -1,9 +1,9 @@
-"""Whether the queue is paused because the disk is too full; it goes on by itself."""
+"""Whether the disk has room for the next step, and whether the queue is paused for want of it; it goes on by itself."""
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
+from shutil import disk_usage
 
 import structlog
 
@@ -23,7 +23,7 @@ def bytes_needed(inputs: Inputs, *, audio_seconds: float) -> int:
 
 
 class DiskPause:
-    """Tells whether there is room for the next video.
+    """Tells whether there is room.
 
     Args:
         folder: the media folder.
@@ -34,16 +34,33 @@ class DiskPause:
         self._folder = folder
         self._reserve = reserve
         self._paused = False
-        self.next_task_bytes = 0
+        self._missed: dict[str, int] = {}
+
+    @property
+    def room(self) -> int:
+        """Bytes that may be written now."""
+        return max(0, disk_usage(self._folder).free - self._reserve)
+
+    def fits(self, needed: int) -> bool:
+        """Whether so many bytes may be written now."""
+        return needed <= disk_usage(self._folder).free - self._reserve
+
+    def could_fit(self, needed: int) -> bool:
+        """Whether the disk could hold so many bytes if it were empty."""
+        return needed <= disk_usage(self._folder).total - self._reserve
+
+    def miss(self, step: str, needed: int) -> None:
+        """Note how many bytes a step of the queue can't go on without; 0: it does not wait for room."""
+        self._missed[step] = needed
 
     @property
     def active(self) -> bool:
         """True while there is too little room; says in the log when that changes."""
-        free = shutil.disk_usage(self._folder).free
-        paused = free < self._reserve + self.next_task_bytes
+        needed = max(self._missed.values(), default=0)
+        paused = not self.fits(needed)
         if paused != self._paused:
             self._paused = paused
             (log.error if paused else log.info)(
-                "queue paused: disk full" if paused else "queue goes on", free=free, needed=self.next_task_bytes
+                "queue paused: disk full" if paused else "queue goes on", room=self.room, needed=needed
             )
         return paused

@@ -84,8 +84,7 @@ class EngineWorker:
             await self._follow(own)
             return
         await self._engine.look()
-        task = self._next_task()
-        self._pause.next_task_bytes = self._bytes_needed(task)
+        task = await self._next_task()
         if self._engine.state not in (EngineState.READY, EngineState.BUSY) or self._pause.active:
             await asyncio.sleep(self._settings.engine_poll_interval)
             return
@@ -93,7 +92,6 @@ class EngineWorker:
             self._engine.note_idle()
         claimed = await self._claim(task) if task else None
         if claimed is not None:
-            self._pause.next_task_bytes = 0  # what it writes from now on is its own room
             await self._follow(claimed)
         if self._engine.state is EngineState.BUSY:
             await asyncio.sleep(BUSY_POLLS * self._settings.engine_poll_interval)
@@ -104,14 +102,21 @@ class EngineWorker:
         url = self._engine.client.url
         return next((task for task in self._store.live(TaskState.RUNNING) if task.engine == url), None)
 
-    def _next_task(self) -> Task | None:
-        now = time.time()
-        ready = [task for task in self._store.live(TaskState.PREPARED) if task.not_before <= now]
-        return min(ready, key=lambda task: self._engine.shuns(task.code), default=None)
+    async def _next_task(self) -> Task | None:
+        """The first prepared task that the disk has room for; where none fits, the queue pauses for the smallest."""
+        fitting, missed = [], []
+        for task in self._store.live(TaskState.PREPARED):
+            needed = self._bytes_needed(task)
+            if not self._pause.could_fit(needed):
+                await self._outcomes.fail(task, "disk_too_small")
+            elif not self._pause.fits(needed):
+                missed.append(needed)
+            elif task.not_before <= time.time():
+                fitting.append(task)
+        self._pause.miss("engine", min(missed, default=0) if not fitting else 0)
+        return min(fitting, key=lambda task: self._engine.shuns(task.code), default=None)
 
-    def _bytes_needed(self, task: Task | None) -> int:
-        if task is None:
-            return 0
+    def _bytes_needed(self, task: Task) -> int:
         return bytes_needed(self._folder.inputs_of(task.key), audio_seconds=task.audio_seconds)
 
     async def _claim(self, task: Task) -> Task | None:
@@ -251,8 +256,7 @@ class EngineWorker:
         if task.state is not TaskState.RUNNING:
             return await self._discard(task)
         log.warning("attempt failed", task=task.code, attempt=task.attempt, code=failure.code, detail=failure.detail)
-        self._pause.next_task_bytes = self._bytes_needed(task)
-        no_room = self._pause.active
+        no_room = not self._pause.fits(self._bytes_needed(task))
         if no_room or (failure.retry and task.attempt < MAX_ATTEMPTS):
             self._metrics.retries.labels("storage_full" if no_room else failure.code).inc()
             await self._store.change(
