@@ -149,7 +149,9 @@ class VoiceSettings(CommonSettings):
     max_text_chars: int = Field(2000, description="Longest text of one synthesis, in characters.", ge=1)
     max_voices_per_device: int = Field(200, description="Voices that one device may keep.", ge=1)
     engine_concurrency: int = Field(1, description="Synthesis requests that the engine gets at once.", ge=1)
-    queue_size: int = Field(64, description="Requests that may wait for the engine; more get 503.", ge=0)
+    queue_size: int = Field(
+        64, description="Requests that may wait for the engine; beyond, the device with the most gets 503.", ge=0
+    )
     queue_timeout: float = Field(600.0, description="Seconds a request may wait for the engine before 503.", gt=0)
     tts_answer_timeout: float = Field(
         110.0,

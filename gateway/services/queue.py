@@ -14,6 +14,9 @@ from gateway.domain.engine import queue_full, queue_timeout
 class FairQueue:
     """At most ``slots`` holders at once; at most ``size`` wait, and none longer than ``timeout``.
 
+    The places are shared as fairly as the turns: when all are taken, a device that has few takes one of the device that
+    has the most.
+
     Args:
         slots: holders at once.
         size: most that wait.
@@ -42,7 +45,7 @@ class FairQueue:
         """Hold a slot; gives the seconds that it took to get one.
 
         Raises:
-            GatewayError: ``queue_full`` at once, or ``queue_timeout`` (both 503).
+            GatewayError: ``queue_full``, at once or when others need the place, or ``queue_timeout`` (all 503).
         """
         started = time.monotonic()
         await self._acquire(device_id)
@@ -56,7 +59,7 @@ class FairQueue:
             self._free -= 1
             return
         if self._waiting >= self._size:
-            raise queue_full()
+            self._make_room(device_id)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._turns.setdefault(device_id, deque()).append(turn)
         self._count(1)
@@ -64,7 +67,7 @@ class FairQueue:
             async with asyncio.timeout(self._timeout):
                 await turn
         except BaseException as error:
-            if turn.done() and not turn.cancelled():
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
                 # The slot was handed over in the same instant: pass it on.
                 self._release()
             else:
@@ -72,6 +75,21 @@ class FairQueue:
             if isinstance(error, TimeoutError):
                 raise queue_timeout() from error
             raise
+
+    def _make_room(self, device_id: str) -> None:
+        """Turn away the newest request of the device with the most, if that leaves it no worse off than this one.
+
+        Raises:
+            GatewayError: ``queue_full``.
+        """
+        greediest = max(self._turns, key=lambda device: len(self._turns[device]), default=device_id)
+        theirs, ours = (len(self._turns.get(device, ())) for device in (greediest, device_id))
+        if theirs <= ours + 1:
+            raise queue_full()
+        newest = self._turns[greediest][-1]
+        self._leave(greediest, newest)
+        if not newest.done():
+            newest.set_exception(queue_full())
 
     def _leave(self, device_id: str, turn: asyncio.Future[None]) -> None:
         waiting = self._turns.get(device_id)

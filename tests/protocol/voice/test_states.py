@@ -189,3 +189,21 @@ def test_zero_shot_with_a_prompt_text_cross_lingual_without(tmp_path: Path) -> N
         log = bench.engine.output()
         assert "cross_lingual" in log
         assert "zero_shot" in log
+
+
+def test_a_busy_device_makes_room_for_another(tmp_path: Path) -> None:
+    with voice_bench(tmp_path, engine={"preview_rtf": 1.0}, queue_size=3) as bench, ThreadPoolExecutor(8) as pool:
+        greedy, modest = bench.ready_voice(device="greedy"), bench.ready_voice(device="modest")
+        running = pool.submit(bench.tts, greedy, "This is being spoken. And spoken on.", device="greedy")
+        while not bench.engine.health()["queue"]["running"]:
+            time.sleep(0.02)
+        waiting = []
+        for number in range(3):
+            waiting.append(pool.submit(bench.tts, greedy, f"{number}.", device="greedy"))
+            while bench.metric("twinport_queue_length") <= number:
+                time.sleep(0.02)
+        assert bench.tts(modest, "Mine.", device="modest").status_code == 200
+        refused = waiting[-1].result()
+        assert (refused.status_code, refused.json()["code"]) == (503, "queue_full")
+        assert "Retry-After" in refused.headers
+        assert [answer.result().status_code for answer in (running, *waiting[:-1])] == [200] * 3

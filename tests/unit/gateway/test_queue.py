@@ -42,6 +42,47 @@ async def test_beyond_its_size_it_refuses_at_once() -> None:
     await second
 
 
+async def test_one_device_can_not_take_every_place() -> None:
+    waiting, order = queue(size=4), list[str]()
+
+    async def ask(label: str) -> str:
+        try:
+            await hold(waiting, label[0], order, label)
+        except GatewayError as refused:
+            assert refused.status == 503
+            return refused.code
+        return "served"
+
+    async with waiting.slot("holder"):
+        tasks = {}
+        for label in ("a1", "a2", "a3", "a4", "b1", "a5", "b2", "b3", "c1"):
+            tasks[label] = asyncio.create_task(ask(label))
+            await asyncio.sleep(0)
+        assert waiting.waiting == 4
+    said = {label: await task for label, task in tasks.items()}
+    # The newest of the fullest go: a4 for b1, a3 for b2, a2 for c1. b3 would leave b with more than a.
+    assert [label for label, code in said.items() if code == "queue_full"] == ["a2", "a3", "a4", "a5", "b3"]
+    assert order == ["a1", "b1", "c1", "b2"]
+    assert waiting.waiting == 0
+
+
+async def test_whoever_is_turned_away_takes_no_slot_with_him() -> None:
+    waiting = queue(size=3)
+    async with waiting.slot("holder"):
+        greedy = [asyncio.create_task(hold(waiting, "a", [], "")) for _ in range(3)]
+        await asyncio.sleep(0)
+        modest = asyncio.create_task(hold(waiting, "b", [], ""))
+        await asyncio.sleep(0)
+        # Turned away and cancelled in the same instant.
+        greedy[2].cancel()
+    results = await asyncio.gather(*greedy, modest, return_exceptions=True)
+    assert [type(result) for result in results[:2]] == [type(None)] * 2
+    assert results[3] is None
+    assert waiting.waiting == 0
+    async with waiting.slot("x"):
+        pass
+
+
 async def test_waiting_ends_with_a_timeout() -> None:
     waiting = queue(timeout=0.01)
     async with waiting.slot("a"):
