@@ -90,7 +90,7 @@ class CommonSettings(BaseSettings):
     )
     max_header_bytes: int = Field(32 * 1024, description="Most bytes of request headers and address.", ge=1024)
     body_idle_timeout: float = Field(
-        60.0, description="Seconds a client may pause while it sends a body or reads a stream.", gt=0
+        60.0, description="Seconds a client may pause while it sends a body or reads an answer.", gt=0
     )
     min_free_bytes: int = Field(256 * MIB, description="Free bytes that the disk keeps; below: 507.", ge=0)
     max_connections: int = Field(

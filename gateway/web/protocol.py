@@ -1,9 +1,12 @@
-"""uvicorn's HTTP protocol with the bounds it lacks: on a head's size and time, on trailers, on connections."""
+"""uvicorn's HTTP protocol with the bounds it lacks: on heads, trailers, readers that stand still, and connections."""
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
+import struct
+import termios
 from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -26,17 +29,20 @@ def _refusal(error: GatewayError) -> bytes:
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """Refuses a head that is too long, hangs up on one that does not arrive in time, and bounds the connections.
+    """Refuses a head that is too long, hangs up on heads and readers that stand still, and bounds the connections.
 
     Attributes:
         max_head_bytes: most bytes of a head, of a body's trailers, and of what stands between two pieces of a body.
         max_connections: connections from which on a new one takes the place of an idle one.
         head_seconds: that a head may take to arrive, the first one counted from the connection on.
+        unread_seconds: that a client may take none of an answer that waits for it; noticed at the latest after twice
+            as long.
     """
 
     max_head_bytes: ClassVar[int] = 64 * 1024
     max_connections: ClassVar[int] = 1000
     head_seconds: ClassVar[float] = 30.0
+    unread_seconds: ClassVar[float] = 60.0
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -45,6 +51,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._gap_bytes = 0
         self._idle_since = self.loop.time()
         self._head_timer: asyncio.TimerHandle | None = None
+        self._reader_timer: asyncio.TimerHandle | None = None
+        self._unread = 0
         self._start_head_timer()
         if len(self.connections) > self.max_connections:
             self._make_room()
@@ -133,7 +141,43 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         super().on_response_complete()
         self._idle_since = self.loop.time()
+        if self.transport.get_write_buffer_size():
+            self._watch_reader()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_reader()
+
+    def _watch_reader(self) -> None:
+        # The timer stays when the client reads on: setting and clearing one for every block would cost more.
+        if self._reader_timer is None:
+            self._unread = self._count_unread()
+            self._reader_timer = self.loop.call_later(self.unread_seconds, self._look_at_reader)
+
+    def _look_at_reader(self) -> None:
+        self._reader_timer = None
+        before = self._unread
+        if not self.transport.get_write_buffer_size():
+            return
+        self._watch_reader()
+        if self._unread == before:
+            # Closing would wait until all is read.
+            self.transport.abort()
+
+    def _count_unread(self) -> int:
+        """Bytes of answers that the client's machine has not taken, those in the kernel included.
+
+        The kernel tells of room only when a third of its buffer is free, which takes a slow client minutes.
+        """
+        waiting: int = self.transport.get_write_buffer_size()
+        try:
+            in_kernel = fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
+        except (OSError, ValueError, AttributeError):
+            return waiting
+        return waiting + int(struct.unpack("i", in_kernel)[0])
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_head_timer()
+        if self._reader_timer is not None:
+            self._reader_timer.cancel()
         super().connection_lost(exc)

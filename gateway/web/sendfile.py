@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path
@@ -17,6 +19,7 @@ from gateway.domain.errors import GatewayError, not_found
 from gateway.web.errors import error_response
 
 BLOCK = 1 << 20
+WATCHED_BYTES = 8 * BLOCK
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.IGNORECASE)
 
 
@@ -138,19 +141,43 @@ class SentFile:
         headers["Content-Type"] = self._media_type
         headers["Content-Length"] = str(span.size)
         await _head(send, status, headers)
-        await _body(descriptor, span if scope["method"] != "HEAD" else Span(0, 0), send)
+        async with _leaving(receive, span) as gone:
+            await _body(descriptor, span if scope["method"] != "HEAD" else Span(0, 0), send, gone)
 
 
 async def _head(send: Send, status: int, headers: MutableHeaders) -> None:
     await send({"type": "http.response.start", "status": status, "headers": headers.raw})
 
 
-async def _body(descriptor: int, span: Span, send: Send) -> None:
+@asynccontextmanager
+async def _leaving(receive: Receive, span: Span) -> AsyncIterator[Callable[[], bool]]:
+    """Tells whether the client has gone; of a short answer nobody cares."""
+    if span.size <= WATCHED_BYTES:
+        yield lambda: False
+        return
+    leaving = asyncio.ensure_future(_disconnected(receive))
+    try:
+        yield leaving.done
+    finally:
+        leaving.cancel()
+
+
+async def _disconnected(receive: Receive) -> None:
+    # A client that stops in the middle of a body that nobody wants is as good as gone.
+    with suppress(GatewayError):
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+async def _body(descriptor: int, span: Span, send: Send, gone: Callable[[], bool]) -> None:
     position = span.start
-    while position < span.end:
+    # The server takes blocks for a client that has gone without a word: the disk would be read to the file's end.
+    while position < span.end and not gone():
         block = await anyio.to_thread.run_sync(os.pread, descriptor, min(BLOCK, span.end - position), position)
         if not block:  # somebody cut the file: an answer that is too short makes the server hang up
             return
         position += len(block)
         await send({"type": "http.response.body", "body": block, "more_body": True})
+    if position < span.end:
+        return
     await send({"type": "http.response.body", "body": b""})

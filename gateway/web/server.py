@@ -24,6 +24,7 @@ def _serve(app: ASGIApp, settings: CommonSettings) -> None:
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     BoundedHttpProtocol.max_head_bytes = settings.max_header_bytes
     BoundedHttpProtocol.max_connections = settings.max_connections
+    BoundedHttpProtocol.unread_seconds = settings.body_idle_timeout
     uvicorn.Server(
         uvicorn.Config(
             app,
