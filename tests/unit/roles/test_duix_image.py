@@ -1,4 +1,4 @@
-"""Which image role `duix` takes, and how it gets it: played for real, over stand-ins for Docker's CLI and nvidia-smi."""
+"""Which image role `duix` takes, and how it gets it: played for real, over stand-ins for `docker` and `nvidia-smi`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.servers import ROOT
+
+pytestmark = pytest.mark.slow
 
 STANDARD = "guiji2025/duix.avatar@sha256:1970424d219cbb6aebc7566f069041f057ccad618a395139dce002e1fb25d5ed"
 SERIES_50 = "guiji2025/duix.avatar-5090:latest"
