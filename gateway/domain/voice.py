@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 
 from gateway.domain.errors import GatewayError, Language
+from gateway.domain.text import clean_prompt
 
 
 class VoiceStatus(StrEnum):
@@ -16,11 +18,6 @@ class VoiceStatus(StrEnum):
     TRAINING = "training"
     READY = "ready"
     FAILED = "failed"
-
-    @property
-    def is_final(self) -> bool:
-        """Whether nothing more will happen by itself."""
-        return self in (VoiceStatus.READY, VoiceStatus.FAILED)
 
 
 @dataclass(frozen=True)
@@ -91,10 +88,14 @@ class Voice:
     report: ReferenceReport | None = None
     failure: Failure | None = field(default=None)
 
-    @property
+    @cached_property
     def effective_prompt_text(self) -> str:
-        """The prompt text if it describes the reference: once speech was cut away, the words no longer match."""
-        return "" if self.report is not None and self.report.cut else self.prompt_text
+        """The prompt text if it describes the reference: once speech was cut away, the words no longer match.
+
+        Mere punctuation describes nothing; the engine would refuse to speak with it.
+        """
+        cut = self.report is not None and self.report.cut
+        return "" if cut else clean_prompt(self.prompt_text)
 
 
 def voice_not_found() -> GatewayError:

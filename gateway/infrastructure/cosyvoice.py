@@ -40,6 +40,7 @@ ROUTES = {
     SpeechMode.CROSS_LINGUAL: "/inference_cross_lingual",
     SpeechMode.INSTRUCT: "/inference_instruct2",
 }
+FIELDS = {"prompt_text": "prompt_text", "instruct_text": "instructions"}
 HEALTH_TIMEOUT = 5.0
 REGISTER_TIMEOUT = 120.0
 CONNECT_TIMEOUT = 5.0
@@ -402,7 +403,8 @@ def _refusal(status: int, headers: httpx.Headers, body: bytes) -> GatewayError:
     if status == 503:
         return _busy(code, message, headers)
     if code == "text_empty":
-        return text_empty("text")
+        # The engine's sentence begins with its own field's name.
+        return text_empty(FIELDS.get(message.split(" ", 1)[0], "text"))
     if code == "mode_not_supported":
         return mode_not_supported("")
     log.warning("engine refused", status=status, code=code, said=message)

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from gateway.domain.errors import Language
 from gateway.domain.naming import MAX_DEVICE_ID, MAX_NAME, check_device_id, check_name
 from gateway.domain.speech import MAX_SPEED, MIN_SPEED, AudioFormat, SpeechMode, StoredSpeech
+from gateway.domain.text import clean_prompt
 from gateway.domain.voice import Voice, VoiceStatus
 from gateway.web.health import EntryHealth
 
@@ -29,6 +30,9 @@ DeviceId = Annotated[
 VoiceName = Annotated[
     str, AfterValidator(check_name), Field(description="Name of the voice.", min_length=1, max_length=MAX_NAME)
 ]
+
+
+Prompt = Annotated[str, Field(max_length=MAX_PROMPT_TEXT), AfterValidator(clean_prompt)]
 
 
 class Request(BaseModel):
@@ -63,7 +67,7 @@ class TrainForm(Request):
 
     device_id: DeviceId
     name: VoiceName
-    prompt_text: str = Field("", max_length=MAX_PROMPT_TEXT, description="What the recording says, word for word.")
+    prompt_text: Prompt = Field("", description="What the recording says, word for word.")
 
 
 class ImportForm(Request):
@@ -88,15 +92,11 @@ class TtsBody(Request):
     device_id: DeviceId
     voice_id: str = Field(min_length=1, max_length=64, description="The voice that speaks.")
     text: str = Field(min_length=1, description="What is said.")
-    prompt_text: str | None = Field(
-        None, max_length=MAX_PROMPT_TEXT, description="What the reference says; empty: as given when training."
-    )
+    prompt_text: Prompt | None = Field(None, description="What the reference says; empty: as given when training.")
     mode: Annotated[SpeechMode | None, BeforeValidator(_blank_is_none)] = Field(
         None, description="Empty: zero_shot where a prompt text is known, else cross_lingual."
     )
-    instructions: str | None = Field(
-        None, max_length=MAX_PROMPT_TEXT, description="How it is said; needs a model that can be instructed."
-    )
+    instructions: Prompt | None = Field(None, description="How it is said; needs a model that can be instructed.")
     speed: float = Field(1.0, ge=MIN_SPEED, le=MAX_SPEED, description="1.0 is the voice's own.")
     format: AudioFormat = Field(AudioFormat.WAV, description="Format of the file.")
 
@@ -229,9 +229,7 @@ class OpenAISpeechBody(Request):
     voice: str = Field(min_length=1, max_length=MAX_NAME, description="A voice's id or name.")
     response_format: AudioFormat = Field(AudioFormat.MP3)
     speed: float = Field(1.0, ge=MIN_SPEED, le=MAX_SPEED)
-    instructions: str | None = Field(
-        None, max_length=MAX_PROMPT_TEXT, description="How it is said; ignored by models that can't be instructed."
-    )
+    instructions: Prompt | None = Field(None, description="How it is said; ignored by models that can't be instructed.")
     stream_format: Literal["audio"] | None = Field(None, description="Audio is what is streamed.")
     device_id: Annotated[DeviceId | None, BeforeValidator(_blank_is_none)] = Field(
         None, description="Whose voices; else header X-Device-ID. Without one: any voice by id."

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.domain.engine import broken_stream
 from gateway.domain.errors import GatewayError, not_found
-from gateway.domain.naming import check_device_id, is_voice_id
+from gateway.domain.naming import check_device_id, is_printable, is_voice_id
 from gateway.domain.speech import SpeechMode, SpeechOrder, choose_mode
 from gateway.domain.text import clean_text
 from gateway.domain.voice import Voice, VoiceStatus
@@ -73,6 +73,8 @@ async def _voice(request: VoiceRequest, voice: str, device_id: str | None) -> Vo
         return await find_voice(request, voice, device_id=device_id)
     if device_id is None and not _sees_all(request):
         raise openai_voice_not_found(voice)
+    if not is_printable(voice):
+        raise openai_voice_not_found(voice)
     found = await request.state["voices"].newest_named(voice, device_id=device_id)
     if found is None:
         raise openai_voice_not_found(voice)
@@ -81,7 +83,7 @@ async def _voice(request: VoiceRequest, voice: str, device_id: str | None) -> Vo
 
 def _order(request: VoiceRequest, body: OpenAISpeechBody, voice: Voice) -> SpeechOrder:
     modes = request.state["engine"].state.modes
-    instruct_text = (body.instructions or "").strip() if "instruct2" in modes else ""
+    instruct_text = (body.instructions or "") if "instruct2" in modes else ""
     mode = choose_mode(None, prompt_text=voice.effective_prompt_text, instruct_text=instruct_text)
     return SpeechOrder(
         voice_id=voice.id,

@@ -27,8 +27,8 @@ def order_of(body: TtsBody, voice: Voice, *, limit: int) -> SpeechOrder:
     Raises:
         GatewayError: the text can't be spoken, or the mode lacks a prompt text (400).
     """
-    prompt_text = (body.prompt_text or "").strip() or voice.effective_prompt_text
-    instruct_text = (body.instructions or "").strip()
+    prompt_text = body.prompt_text or voice.effective_prompt_text
+    instruct_text = body.instructions or ""
     mode = choose_mode(body.mode, prompt_text=prompt_text, instruct_text=instruct_text)
     return SpeechOrder(
         voice_id=voice.id,

@@ -66,7 +66,7 @@ async def train(request: VoiceRequest) -> Response:
             NewVoice(
                 device_id=fields.device_id,
                 name=fields.name,
-                prompt_text=fields.prompt_text.strip(),
+                prompt_text=fields.prompt_text,
                 upload=upload.path,
                 upload_name=display_filename(upload.filename),
                 upload_sha256=upload.sha256,

@@ -182,3 +182,21 @@ def test_a_request_id_goes_in_and_out(bench: VoiceBench) -> None:
     assert given.headers["X-Request-ID"] == "abc-123"
     made = requests.get(bench.url + "/health", headers={"X-Request-ID": "bad id\t"}, timeout=10)
     assert made.headers["X-Request-ID"] not in ("", "bad id\t")
+
+
+@pytest.mark.parametrize("prompt_text", ["……", "?!", "—"])
+def test_a_prompt_text_of_punctuation_counts_as_none(bench: VoiceBench, prompt_text: str) -> None:
+    voice = bench.train(spoken_wav(), name=f"says {prompt_text}", prompt_text=prompt_text)
+    assert (voice["status"], voice["promptText"]) == ("ready", "")
+    assert bench.tts(voice["id"], f"Spoken with {prompt_text}.").status_code == 200
+
+
+def test_strange_prompts_and_instructions_are_no_fault_of_ours(bench: VoiceBench, voice: str) -> None:
+    for number, more in enumerate(({"prompt_text": "a\x00b"}, {"instructions": "\x00"}, {"prompt_text": "..."})):
+        assert bench.tts(voice, f"Strange {number}.", **more).status_code == 200
+    assert bench.tts(voice, "Strange.", prompt_text="\ud800").status_code == 400
+    asked = bench.tts(voice, "Strange.", prompt_text="...", mode="zero_shot")
+    assert (asked.status_code, asked.json()["code"]) == (400, "prompt_text_missing")
+    body = {"voice": "\x00", "input": "Hello."}
+    named = requests.post(bench.url + "/v1/audio/speech", json=body, headers={"X-Device-ID": "d"}, timeout=30)
+    assert (named.status_code, named.json()["error"]["code"]) == (404, "voice_not_found")

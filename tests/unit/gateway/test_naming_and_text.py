@@ -16,7 +16,7 @@ from gateway.domain.naming import (
     new_file_token,
     new_voice_id,
 )
-from gateway.domain.text import clean_text
+from gateway.domain.text import clean_prompt, clean_text
 from gateway.infrastructure.speech import FILENAME
 
 
@@ -75,6 +75,16 @@ def test_cleaned_text_can_be_spoken_and_is_stable(text: str) -> None:
 def test_text_without_a_letter_or_digit_is_refused(text: str) -> None:
     with pytest.raises(GatewayError, match="text_empty"):
         clean_text(text, limit=100)
+
+
+@pytest.mark.parametrize("text", ["", "…", "!?", "———", "\ud800", "\x00", "🎤"])
+def test_a_prompt_without_a_letter_or_digit_is_none(text: str) -> None:
+    assert clean_prompt(text) == ""
+
+
+@pytest.mark.parametrize(("text", "kept"), [(" 你好。 ", "你好。"), ("3", "3"), ("a\x00b\nc\ud800", "a b c")])
+def test_a_prompt_keeps_its_words(text: str, kept: str) -> None:
+    assert clean_prompt(text) == kept
 
 
 def test_text_is_bounded() -> None:
