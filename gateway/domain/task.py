@@ -43,7 +43,8 @@ class Task:
         audio_url, video_url: the inputs as the client named them.
         options: further fields of the request, handed to the engine as they came.
         attempt: how many times an engine has been given this task for good (0: never).
-        engine, engine_code: which engine has it and under which code.
+        engine: which engine has it; empty while none has.
+        engine_code: under which code that engine has it, or the last one had it.
         accepted_at: when that engine took it; None until it answered.
         not_before: earliest time of the next attempt.
         engine_busy: a cancelled task that an engine is still working on.
@@ -95,9 +96,16 @@ def task_key(code: str) -> str:
     return f"t.{hashlib.sha256(code.encode()).hexdigest()[:32]}"
 
 
-def engine_code_of(task: Task, attempt: int) -> str:
-    """The code of one attempt: never the same twice, so that no two attempts share a result file."""
-    return task.key if attempt == 1 else f"{task.key}.{attempt}"
+def engine_code_of(task: Task, claim: int) -> str:
+    """The task's code at the engine that claims it, from claim 1 on: no two claims share a code, and so no files."""
+    return task.key if claim == 1 else f"{task.key}.{claim}"
+
+
+def claims_of(task: Task) -> int:
+    """How many times the task was claimed for an engine, going by the code of the last claim."""
+    if not task.engine_code:
+        return 0
+    return int(task.engine_code.removeprefix(task.key).removeprefix(".") or 1)
 
 
 def checked_code(value: object) -> str:

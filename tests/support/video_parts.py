@@ -46,7 +46,10 @@ class ScriptedEngine(DuixClient):
         self.at_work: dict[str, EngineTask] = {}
 
     async def query(self, code: str) -> EngineTask:
-        return self.at_work.get(code, EngineTask(Stage.UNKNOWN))
+        seen = self.at_work.get(code, EngineTask(Stage.UNKNOWN))
+        if seen.stage is not Stage.RUNNING:
+            self.at_work.pop(code, None)  # told once
+        return seen
 
     async def submit(self, *, code: str, audio: str, video: str, options: Mapping[str, object]) -> SubmitAnswer:
         self.offered.append(code)

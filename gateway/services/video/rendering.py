@@ -11,7 +11,7 @@ import time
 
 import structlog
 
-from gateway.domain.task import Task, TaskState, engine_code_of
+from gateway.domain.task import Task, TaskState, claims_of, engine_code_of
 from gateway.domain.task_failures import Failure, classify_engine_message
 from gateway.infrastructure import media
 from gateway.infrastructure.duix import EngineFaultError, EngineTask, Stage, Submission
@@ -29,6 +29,7 @@ from gateway.settings import VideoSettings
 log = structlog.stdlib.get_logger(__name__)
 
 MAX_ATTEMPTS = 2
+MAX_CLAIMS = 10  # with the attempts that don't count
 RELATIVE_TOLERANCE = 0.05
 BUSY_POLLS = 3  # each offer to a busy engine costs two writes
 LOST = Failure("engine_lost", retry=True)
@@ -120,7 +121,7 @@ class EngineWorker:
         return bytes_needed(self._folder.inputs_of(task.key), audio_seconds=task.audio_seconds)
 
     async def _claim(self, task: Task) -> Task | None:
-        code = engine_code_of(task, task.attempt + 1)
+        code = engine_code_of(task, claims_of(task) + 1)
         await asyncio.to_thread(self._folder.prepare)
         await asyncio.to_thread(self._folder.drop_attempt, code)
         return await self._store.change(
@@ -256,8 +257,10 @@ class EngineWorker:
         if task.state is not TaskState.RUNNING:
             return await self._discard(task)
         log.warning("attempt failed", task=task.code, attempt=task.attempt, code=failure.code, detail=failure.detail)
-        no_room = not self._pause.fits(self._bytes_needed(task))
-        if no_room or (failure.retry and task.attempt < MAX_ATTEMPTS):
+        await asyncio.to_thread(self._folder.drop_attempt, task.engine_code)
+        # Measured without what the attempt left, and bounded: a disk that is always full says nothing of the failure.
+        no_room = not self._pause.fits(self._bytes_needed(task)) and claims_of(task) < MAX_CLAIMS
+        if failure.retry and (no_room or task.attempt < MAX_ATTEMPTS):
             self._metrics.retries.labels("storage_full" if no_room else failure.code).inc()
             await self._store.change(
                 task,
@@ -265,7 +268,6 @@ class EngineWorker:
                 state=TaskState.PREPARED,
                 progress=0,
                 engine="",
-                engine_code="",
                 accepted_at=None,
                 # A full disk is nobody's attempt.
                 attempt=max(0, task.attempt - 1) if no_room else task.attempt,
@@ -273,7 +275,6 @@ class EngineWorker:
             )
         else:
             await self._outcomes.fail(task, failure.code, failure.detail)
-        await asyncio.to_thread(self._folder.drop_attempt, task.engine_code)
         return True
 
     async def _discard(self, task: Task) -> bool:
