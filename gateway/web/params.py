@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from gateway.domain.errors import GatewayError, invalid_request, missing_field
+
+MAX_DEPTH = 64
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -51,7 +54,39 @@ async def parse_json(request: Request[Any], model: type[Model]) -> Model:
     """
     body = await request.body()
     try:
-        values = json.loads(body)
+        values = json.loads(body, parse_float=_finite, parse_constant=_finite)
     except (ValueError, RecursionError) as error:
-        raise invalid_request("请求体不是有效的 JSON。", "The body is not valid JSON.", code="invalid_json") from error
+        raise _invalid_json() from error
+    if _is_deep(values):
+        raise _invalid_json()
     return validate(model, values)
+
+
+def _invalid_json() -> GatewayError:
+    return invalid_request(
+        f"请求体不是有效的 JSON，或嵌套超过 {MAX_DEPTH} 层。",
+        f"The body is not valid JSON, or is nested more than {MAX_DEPTH} levels deep.",
+        code="invalid_json",
+    )
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError(f"{number[:40]} is no number that JSON knows")
+    return value
+
+
+def _is_deep(values: object) -> bool:
+    """Whether anything lies deeper than MAX_DEPTH; what walks through it later does so by recursion."""
+    level = [values]
+    for _ in range(MAX_DEPTH + 1):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return False
+    return True

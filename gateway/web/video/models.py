@@ -10,6 +10,7 @@ from gateway.domain.task import Task, TaskState, checked_code
 from gateway.settings import EngineMode
 from gateway.web.health import EntryHealth
 
+MAX_SEQ = 2**31 - 1  # what any database takes
 Code = Annotated[str, BeforeValidator(checked_code)]
 
 
@@ -90,7 +91,7 @@ class ListRequest(BaseModel):
     """Which page."""
 
     limit: int = Field(50, ge=1, le=500, description="Tasks on the page.")
-    before: int | None = Field(None, ge=1, description="`next` of the page before.")
+    before: int | None = Field(None, ge=1, le=MAX_SEQ, description="`next` of the page before.")
     state: TaskState | None = Field(None, description="Only tasks in this state.")
 
 

@@ -115,6 +115,7 @@ task_routes: list[BaseRoute] = [
     Route("/easy/submit", submit, methods=["POST"]),
     Route("/easy/query", query),
     Route("/easy/tasks", list_tasks),
-    Route("/easy/task/{code}", show),
-    Route("/easy/task/{code}", cancel, methods=["DELETE"]),
+    # A code may have slashes.
+    Route("/easy/task/{code:path}", show),
+    Route("/easy/task/{code:path}", cancel, methods=["DELETE"]),
 ]
