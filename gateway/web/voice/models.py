@@ -51,7 +51,7 @@ class PageQuery(DeviceQuery):
     """One page of a list."""
 
     limit: int = Field(MAX_PAGE, ge=1, le=MAX_PAGE, description="Most voices in the answer.")
-    offset: int = Field(0, ge=0, le=2**31, description="Voices to skip.")
+    offset: int = Field(0, ge=0, le=2**31 - 1, description="Voices to skip.")
 
 
 class AdminPageQuery(Request):
@@ -59,7 +59,7 @@ class AdminPageQuery(Request):
 
     device_id: Annotated[DeviceId | None, BeforeValidator(_blank_is_none)] = None
     limit: int = Field(100, ge=1, le=MAX_PAGE, description="Most voices in the answer.")
-    offset: int = Field(0, ge=0, le=2**31, description="Voices to skip.")
+    offset: int = Field(0, ge=0, le=2**31 - 1, description="Voices to skip.")
 
 
 class TrainForm(Request):
