@@ -50,6 +50,7 @@ running: {description: Whether dockerd answers., type: bool, returned: success}
 enabled: {description: Whether it starts at boot., type: bool, returned: success}
 dropins: {description: Names of the files that extend its unit., type: list, elements: str, returned: success}
 swarm: {description: Whether the host is a member of a swarm., type: bool, returned: success}
+image_store: {description: Who keeps the images (docker or containerd)., type: str, returned: success}
 certificate_store: {description: Whether the host's certificate store can be rebuilt., type: bool, returned: success}
 """
 
@@ -86,7 +87,7 @@ def main():
         module.fail_json(msg=str(error), found=dataclasses.asdict(found))
     pins = {name: str(version) for name, version in module.params["pins"].items() if version}
     state = output_of(
-        ["docker", "info", "--format", "{{.ServerVersion}} {{.Swarm.LocalNodeState}}"], seconds=30
+        ["docker", "info", "--format", "{{.ServerVersion}} {{.Swarm.LocalNodeState}} {{json .DriverStatus}}"], seconds=30
     ).split()
     module.exit_json(
         changed=False,
@@ -98,6 +99,7 @@ def main():
         enabled=output_of(["systemctl", "is-enabled", "docker"]).strip() == "enabled",
         dropins=sorted(path.name for path in _DROPINS.glob("*.conf")),
         swarm="active" in state,
+        image_store="containerd" if any("io.containerd.snapshotter" in word for word in state) else "docker",
         certificate_store=bool(shutil.which("update-ca-certificates") or shutil.which("update-ca-trust")),
     )
 

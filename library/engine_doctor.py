@@ -70,6 +70,11 @@ options:
     description: How long to wait for a cured engine to answer, in seconds.
     type: float
     default: 180
+  disk_paths:
+    description: Folders whose file systems must have room.
+    type: list
+    elements: path
+    default: [/, /var/lib/docker, /var/lib/containerd, /var/lib/twinport]
   state_dir:
     description: Folder of the doctor's report (C(report.json)) and memory on the host.
     type: path
@@ -227,6 +232,11 @@ def argument_spec():
         "allow_delete": {"type": "bool", "default": False},
         "cures_per_hour": {"type": "int", "default": 3},
         "verify_timeout": {"type": "float", "default": 180},
+        "disk_paths": {
+            "type": "list",
+            "elements": "path",
+            "default": ["/", "/var/lib/docker", "/var/lib/containerd", "/var/lib/twinport"],
+        },
         "state_dir": {"type": "path", "default": "/var/lib/twinport/doctor"},
         "pip": {"type": "dict", "default": {}, "options": pip},
         "language": {"type": "str", "choices": ["en", "zh"], "default": "en"},

@@ -16,6 +16,7 @@ options:
     type: float
     required: true
   root: {description: Folder of the deployment; one there lowers the wanted disk space., type: path, required: true}
+  state_dir: {description: Folder of voices and models and media., type: path, required: true}
   ports:
     description:
       - Ports that must be free (port), by which of our containers they may be held (container), and which others the run
@@ -32,7 +33,9 @@ options:
   docker_minimum: {description: As in the docker role., type: dict, required: true}
   docker_data_root: {description: As in the docker role., type: str, default: ""}
   limits:
-    description: "Pairs in MiB of too little and comfortable: memory, disk, disk_deployed, vram; and the oldest driver."
+    description: >-
+      Pairs in MiB of too little and comfortable: memory, disk, disk_state, disk_deployed, vram; and the oldest driver.
+      C(disk) is for everything, C(disk_state) for the state folder where that lies on a file system of its own.
     type: dict
     required: true
   accept:
@@ -58,12 +61,14 @@ EXAMPLES = r"""
     gpu: true
     control_time: "{{ now().timestamp() }}"
     root: /opt/twinport
+    state_dir: /var/lib/twinport
     ports: [{port: 8383, container: video-gateway}]
     docker_source: auto
     docker_minimum: {engine: "20.10", compose: "2.17", buildx: "0.10"}
     limits:
       memory: [7168, 29696]
       disk: [40000, 60000]
+      disk_state: [12000, 25000]
       disk_deployed: [2000, 5000]
       vram: [5500, 11500]
       driver: "525.60.13"
@@ -109,6 +114,7 @@ ARGUMENTS = {
     "gpu": {"type": "bool", "required": True},
     "control_time": {"type": "float", "required": True},
     "root": {"type": "path", "required": True},
+    "state_dir": {"type": "path", "required": True},
     "ports": {"type": "list", "elements": "dict", "required": True},
     "sources": {"type": "list", "elements": "dict", "default": []},
     "docker_source": {"type": "str", "required": True},
@@ -209,10 +215,20 @@ def memory_mib():
 
 def free_mib(path):
     """Free space on the file system that ``path`` lies on or will lie on."""
+    return shutil.disk_usage(existing(path)).free // _MIB
+
+
+def device_of(path):
+    """The file system that ``path`` lies on or will lie on."""
+    return os.stat(existing(path)).st_dev  # noqa: PTH116 - a string, for shutil's sake on Python 3.8
+
+
+def existing(path):
+    """The nearest folder to ``path`` that is there."""
     place = Path(path)
     while not place.exists():
         place = place.parent
-    return shutil.disk_usage(str(place)).free // _MIB
+    return str(place)
 
 
 def container_kind():
@@ -311,8 +327,12 @@ def survey(params):
         needs_ce = choose(params["docker_source"], system, docker, params["docker_minimum"]).source == "ce"
     except UnusableDockerError as error:
         problem = str(error)
-    told = output_of(["docker", "info", "--format", "{{.DockerRootDir}} {{.Images}}"], seconds=30).split()
-    docker_root = told[0] if len(told) == 2 else params["docker_data_root"] or "/var/lib/docker"
+    told = output_of(
+        ["docker", "info", "--format", "{{.DockerRootDir}}|{{.Images}}|{{json .DriverStatus}}"], seconds=30
+    ).split("|", 2)
+    docker_root = told[0] if len(told) == 3 else params["docker_data_root"] or "/var/lib/docker"
+    with_containerd = len(told) == 3 and "io.containerd.snapshotter" in told[2]
+    images = "/var/lib/containerd" if with_containerd else params["docker_data_root"] or docker_root
     sources = [source for source in params["sources"] if source["name"] != "docker-ce" or needs_ce]
     return Host(
         system=system,
@@ -323,14 +343,16 @@ def survey(params):
         capabilities=capabilities(),
         is_root=os.geteuid() == 0,
         memory_mib=memory_mib(),
-        disk_path=params["docker_data_root"] or docker_root,
-        disk_free_mib=free_mib(params["docker_data_root"] or docker_root),
+        disk_path=images,
+        disk_free_mib=free_mib(images),
+        state_path="" if device_of(images) == device_of(params["state_dir"]) else params["state_dir"],
+        state_free_mib=free_mib(params["state_dir"]),
         clock_offset_s=time.time() - params["control_time"],
         deployed=(Path(params["root"]) / "video" / "compose.yaml").exists(),
         docker=docker,
         docker_problem=problem,
         docker_root=docker_root,
-        docker_has_images=len(told) == 2 and told[1] != "0",
+        docker_has_images=len(told) == 3 and told[1] != "0",
         daemon_json_problem=daemon_json_problem(),
         ports=port_holders(params["ports"]),
         sources=Network(params).ask_all([package_archives(), *sources]),
@@ -350,6 +372,7 @@ def main():
         gpu=params["gpu"],
         memory_mib=tuple(limits["memory"]),
         disk_mib=tuple(limits["disk"]),
+        disk_state_mib=tuple(limits["disk_state"]),
         disk_deployed_mib=tuple(limits["disk_deployed"]),
         vram_mib=tuple(limits["vram"]),
         driver=str(limits["driver"]),

@@ -117,6 +117,9 @@ class Host:
     xids: Tuple[Tuple[str, int], ...] = ()
     nouveau: bool = False
     secure_boot: bool = False
+    # Only where the state folder lies on a file system of its own.
+    state_path: str = ""
+    state_free_mib: int = 0
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,7 @@ class Wanted:
     gpu: bool
     memory_mib: Tuple[int, int]
     disk_mib: Tuple[int, int]
+    disk_state_mib: Tuple[int, int]
     disk_deployed_mib: Tuple[int, int]
     vram_mib: Tuple[int, int]
     driver: str
@@ -136,7 +140,7 @@ class Wanted:
 def judge(host: Host, wanted: Wanted) -> List[Row]:
     """All rows of the report, in the order a reader wants them; accepted failures come back as warnings."""
     rules: List[Callable[[Host, Wanted], Optional[Row]]] = [
-        _privileges, _system, _architecture, _kernel, _init, _container, _memory, _disk, _clock, _names,
+        _privileges, _system, _architecture, _kernel, _init, _container, _memory, _disk, _disk_state, _clock, _names,
     ]  # fmt: skip
     rows = [rule(host, wanted) for rule in rules]
     rows += [_source(source, host) for source in host.sources]
@@ -264,6 +268,14 @@ def _disk(host: Host, wanted: Wanted) -> Row:
     limits = wanted.disk_deployed_mib if host.deployed else wanted.disk_mib
     cure = "Rent a larger disk, or put Docker's data on another one with docker_data_root."
     return _amount("disk", host.disk_free_mib, limits, "free for {0}".format(host.disk_path), cure)
+
+
+def _disk_state(host: Host, wanted: Wanted) -> Optional[Row]:
+    if not host.state_path:
+        return None
+    limits = wanted.disk_deployed_mib if host.deployed else wanted.disk_state_mib
+    cure = "Rent a larger disk, or put voices, models and media on another one with twinport_state_dir."
+    return _amount("disk for state", host.state_free_mib, limits, "free for {0}".format(host.state_path), cure)
 
 
 def _clock(host: Host, _wanted: Wanted) -> Row:

@@ -46,7 +46,7 @@ class Settings:
     verify_timeout: float = 180.0
     loop_window: float = 900.0
     state_dir: str = STATE_DIR
-    disk_paths: Tuple[str, ...] = ("/", "/var/lib/docker", "/var/lib/twinport")
+    disk_paths: Tuple[str, ...] = ("/", "/var/lib/docker", "/var/lib/containerd", "/var/lib/twinport")
     disk_minimum: int = 5 << 30
     pip: Pip = field(default_factory=Pip)
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)

@@ -16,7 +16,7 @@ import pytest
 
 from tests.support.servers import ROOT
 
-# `docker exec NAME python3 -c SCRIPT …` runs here, against the test's server; it fails while the file `down` lies beside it.
+# `docker exec NAME python3 -c SCRIPT …` runs here, against the test's server, and fails while the file `down` lies beside it.
 DOCKER = """\
 #!/bin/bash
 [ -e "$(dirname "$0")/down" ] && exit 1
@@ -44,7 +44,7 @@ class Engine(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(json.dumps(self.health).encode())
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         """Nothing: the test's output is Ansible's."""
 
 
