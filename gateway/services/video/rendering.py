@@ -158,7 +158,7 @@ class EngineWorker:
             case Stage.RUNNING:
                 return await self._running(task, seen, progress)
             case Stage.DONE:
-                return await self._done(task)
+                return await self._found_or_failed(task, RESULT_INVALID)
             case Stage.FAILED:
                 return await self._attempt_failed(task, classify_engine_message(seen.message))
         return await self._unknown(task, progress)
@@ -170,12 +170,12 @@ class EngineWorker:
             return False
         if task.accepted_at is None:
             return await self._give_back(task)
-        return await self._attempt_failed(task, LOST)
+        return await self._found_or_failed(task, LOST)
 
     async def _running(self, task: Task, seen: EngineTask, progress: _Progress) -> bool:
         limit = self._settings.stall_timeout + self._settings.stall_seconds_per_second * task.audio_seconds
         if time.monotonic() - progress.moved_at > limit:
-            return await self._attempt_failed(task, STALLED)
+            return await self._found_or_failed(task, STALLED)
         self._engine.note_work()
         if task.state is TaskState.RUNNING:
             if task.accepted_at is None:
@@ -184,22 +184,21 @@ class EngineWorker:
                 await self._store.change(task, {TaskState.RUNNING}, progress=min(99, seen.progress))
         return False
 
-    async def _done(self, task: Task) -> bool:
+    async def _found_or_failed(self, task: Task, failure: Failure) -> bool:
+        """Take the finished video where there is one, whatever the engine says or leaves unsaid."""
         video = await self._good_result(task)
         if video is None:
-            return await self._attempt_failed(task, RESULT_INVALID)
+            return await self._attempt_failed(task, failure)
         return await self._finish(task, video)
 
     async def _unknown(self, task: Task, progress: _Progress) -> bool:
         """The engine does not know the task: never given, lost, or told already to a process that died."""
         if task.state is not TaskState.RUNNING:
             return await self._discard(task)
+        if task.accepted_at is not None:
+            return await self._found_or_failed(task, LOST)
         video = await self._good_result(task)
-        if video is not None:
-            return await self._finish(task, video)
-        if task.accepted_at is None:
-            return await self._offer(task, progress)
-        return await self._attempt_failed(task, LOST)
+        return await self._finish(task, video) if video is not None else await self._offer(task, progress)
 
     async def _offer(self, task: Task, progress: _Progress) -> bool:
         progress.offered_at = progress.offered_at or time.monotonic()
