@@ -73,5 +73,10 @@ def test_the_extra_authority_is_trusted_by_every_program(host: Host) -> None:
     assert own.strip() in bundle
 
 
+def test_a_password_with_a_percent_sign_reaches_docker(host: Host) -> None:
+    environment = host.check_output("tr '\\0' '\\n' </proc/$(systemctl show --property=MainPID --value docker)/environ")
+    assert "HTTPS_PROXY=http://me:p%40ss%25@proxy.example.invalid:3128" in environment.splitlines()
+
+
 def test_a_password_in_the_proxys_address_is_for_root_only(host: Host) -> None:
     assert host.file("/etc/systemd/system/docker.service.d/twinport-proxy.conf").mode == 0o600
