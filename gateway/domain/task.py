@@ -108,6 +108,12 @@ def claims_of(task: Task) -> int:
     return int(task.engine_code.removeprefix(task.key).removeprefix(".") or 1)
 
 
+def previous_engine_code(task: Task) -> str:
+    """The code of the claim before the last one; empty where there was none."""
+    before = claims_of(task) - 1
+    return engine_code_of(task, before) if before > 0 else ""
+
+
 def checked_code(value: object) -> str:
     """The code of a request.
 

@@ -139,6 +139,7 @@ async def _assemble(settings: VideoSettings, clients: list[DuixClient], store: T
     pause = DiskPause(settings.media_dir, reserve=settings.min_free_bytes)
     sandbox = Sandbox(1)
     engines = [EngineWatch(client, warm_up=0) for client in clients]
+    claims = asyncio.Lock()
     workers = [
         EngineWorker(
             engine=engine,
@@ -149,6 +150,7 @@ async def _assemble(settings: VideoSettings, clients: list[DuixClient], store: T
             metrics=metrics,
             pause=pause,
             settings=settings,
+            claims=claims,
         )
         for engine in engines
     ]

@@ -217,7 +217,7 @@ class VideoQueue:
         for task in self.store.live(TaskState.RUNNING):
             if task.engine not in known:
                 await self.store.change(
-                    task, {TaskState.RUNNING}, state=TaskState.PREPARED, engine="", engine_code="", accepted_at=None
+                    task, {TaskState.RUNNING}, state=TaskState.PREPARED, engine="", accepted_at=None
                 )
 
     async def _fail_impatient(self) -> None:

@@ -11,7 +11,7 @@ import time
 
 import structlog
 
-from gateway.domain.task import Task, TaskState, claims_of, engine_code_of
+from gateway.domain.task import Task, TaskState, claims_of, engine_code_of, previous_engine_code
 from gateway.domain.task_failures import Failure, classify_engine_message
 from gateway.infrastructure import media
 from gateway.infrastructure.duix import EngineFaultError, EngineTask, Stage, Submission
@@ -42,7 +42,7 @@ class _Progress:
 
     def __init__(self) -> None:
         self.percent = -1
-        self.offered_at: float | None = None
+        self.offered_at: float | None = None  # since when the engine may have the task without having said so
         self.moved_at = self.heard_at = time.monotonic()
 
     def note(self, percent: int) -> None:
@@ -52,9 +52,9 @@ class _Progress:
 
 
 class EngineWorker:
-    """Keeps one engine at work until it is cancelled."""
+    """Keeps one engine at work until it is cancelled; all workers share `claims`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of the queue
         self,
         *,
         engine: EngineWatch,
@@ -65,8 +65,10 @@ class EngineWorker:
         metrics: VideoMetrics,
         pause: DiskPause,
         settings: VideoSettings,
+        claims: asyncio.Lock,
     ) -> None:
         self._engine = engine
+        self._claims = claims
         self._store = store
         self._folder = folder
         self._sandbox = sandbox
@@ -85,13 +87,9 @@ class EngineWorker:
             await self._follow(own)
             return
         await self._engine.look()
-        task = await self._next_task()
-        if self._engine.state not in (EngineState.READY, EngineState.BUSY) or self._pause.active:
-            await asyncio.sleep(self._settings.engine_poll_interval)
-            return
-        if task is None:
+        if not self._store.live(TaskState.PREPARED):
             self._engine.note_idle()
-        claimed = await self._claim(task) if task else None
+        claimed = await self._claim_next()
         if claimed is not None:
             await self._follow(claimed)
         if self._engine.state is EngineState.BUSY:
@@ -102,6 +100,12 @@ class EngineWorker:
     def _own_task(self) -> Task | None:
         url = self._engine.client.url
         return next((task for task in self._store.live(TaskState.RUNNING) if task.engine == url), None)
+
+    async def _claim_next(self) -> Task | None:
+        async with self._claims:  # one step, or the loser of a claim would clear away what the winner's engine writes
+            task = await self._next_task()
+            in_service = self._engine.state in (EngineState.READY, EngineState.BUSY)
+            return await self._claim(task) if task and in_service else None
 
     async def _next_task(self) -> Task | None:
         """The first prepared task that the disk has room for; where none fits, the queue pauses for the smallest."""
@@ -201,7 +205,6 @@ class EngineWorker:
         return await self._finish(task, video) if video is not None else await self._offer(task, progress)
 
     async def _offer(self, task: Task, progress: _Progress) -> bool:
-        progress.offered_at = progress.offered_at or time.monotonic()
         inputs = self._folder.inputs_of(task.key)
         try:
             answer = await self._engine.client.submit(
@@ -212,10 +215,10 @@ class EngineWorker:
             )
         except EngineFaultError as error:
             self._engine.note_fault(error)
-            return await self._not_taken(task, error, offered_for=time.monotonic() - progress.offered_at)
+            return await self._not_taken(task, progress, error)
         if answer.outcome is Submission.BUSY:
             self._engine.note_busy()
-            return await self._give_back(task)
+            return await self._give_back(task, reuse_code=progress.offered_at is None)
         if answer.outcome is Submission.REFUSED:
             await self._outcomes.fail(task, "engine_refused", answer.message)
             return True
@@ -223,8 +226,10 @@ class EngineWorker:
         await self._accepted(task)
         return False
 
-    async def _not_taken(self, task: Task, error: EngineFaultError, *, offered_for: float) -> bool:
-        if offered_for < self._settings.engine_lost_timeout:
+    async def _not_taken(self, task: Task, progress: _Progress, error: EngineFaultError) -> bool:
+        now = time.monotonic()
+        progress.offered_at = progress.offered_at or now
+        if now - progress.offered_at < self._settings.engine_lost_timeout:
             return False  # it may have taken the task all the same: the next look tells
         if self._engine.note_untaken(task.code):
             await self._outcomes.fail(task, "engine_refused", error.detail or error.kind)
@@ -245,9 +250,14 @@ class EngineWorker:
             started_at=task.started_at or now,
         )
 
-    async def _give_back(self, task: Task) -> bool:
-        """Put a task that this engine did not take back into the queue."""
-        await self._store.change(task, {TaskState.RUNNING}, state=TaskState.PREPARED, engine="", engine_code="")
+    async def _give_back(self, task: Task, *, reuse_code: bool = False) -> bool:
+        """Put a task that this engine did not take back into the queue.
+
+        Args:
+            reuse_code: the engine has certainly nothing under the task's code.
+        """
+        code = previous_engine_code(task) if reuse_code else task.engine_code
+        await self._store.change(task, {TaskState.RUNNING}, state=TaskState.PREPARED, engine="", engine_code=code)
         return True
 
     async def _attempt_failed(self, task: Task, failure: Failure) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -86,6 +87,7 @@ def _assemble(
     outcomes = Outcomes(store=store, folder=folder, metrics=metrics)
     pause = DiskPause(settings.media_dir, reserve=settings.min_free_bytes)
     engines = [EngineWatch(DuixClient(http, url), warm_up=settings.warm_up_seconds) for url in settings.duix_url]
+    claims = asyncio.Lock()
     workers = [
         EngineWorker(
             engine=engine,
@@ -96,6 +98,7 @@ def _assemble(
             metrics=metrics,
             pause=pause,
             settings=settings,
+            claims=claims,
         )
         for engine in engines
     ]
