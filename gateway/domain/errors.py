@@ -54,6 +54,13 @@ def invalid_request(zh: str, en: str, *, param: str | None = None, code: str = "
     return GatewayError(code, 400, zh=zh, en=en, param=param)
 
 
+def not_http() -> GatewayError:
+    """The bytes that came are no request at all."""
+    return invalid_request(
+        "请求不符合 HTTP 协议。", "The request does not follow the HTTP protocol.", code="invalid_http"
+    )
+
+
 def missing_field(name: str) -> GatewayError:
     """A required field is absent or empty."""
     return invalid_request(f"缺少参数 {name}。", f"The field {name} is missing.", param=name, code="missing_field")

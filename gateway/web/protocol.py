@@ -7,22 +7,22 @@ import fcntl
 import json
 import struct
 import termios
+from http import HTTPStatus
 from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from gateway.domain.errors import GatewayError, headers_too_large, overloaded
+from gateway.domain.errors import GatewayError, headers_too_large, not_http, overloaded
 
 # Connections beyond the limit that get in all the same: for a 503 in the client's language, and for health checks.
 SPARE_CONNECTIONS = 64
-PHRASES = {431: "Request Header Fields Too Large", 503: "Service Unavailable"}
 
 
 def _refusal(error: GatewayError) -> bytes:
     body = json.dumps({"message": error.zh, "code": error.code}, ensure_ascii=False).encode()
     retry_after = "" if error.retry_after is None else f"Retry-After: {error.retry_after}\r\n"
     head = (
-        f"HTTP/1.1 {error.status} {PHRASES[error.status]}\r\nContent-Type: application/json\r\n"
+        f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\nContent-Type: application/json\r\n"
         f"{retry_after}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     )
     return head.encode() + body
@@ -64,6 +64,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             min(idle, key=lambda other: other.idle_since).transport.close()
         elif len(self.connections) > self.max_connections + SPARE_CONNECTIONS:
             self._refuse(overloaded())
+
+    def send_400_response(self, msg: str) -> None:
+        """What uvicorn does with a request that it can't read."""
+        if self._is_serving:
+            self.transport.close()
+        else:
+            self._refuse(not_http())
 
     def _refuse(self, error: GatewayError) -> None:
         self.transport.write(_refusal(error))

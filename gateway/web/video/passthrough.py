@@ -38,7 +38,7 @@ async def forward(request: Request) -> Response:
     http: httpx.AsyncClient = request.state.http
     settings: VideoSettings = request.state.video_settings
     engine = _reachable(queue)
-    headers = {name: request.headers[name] for name in FORWARDED if name in request.headers}
+    headers = {name: value for name in FORWARDED if (value := request.headers.get(name, "")) and value.isascii()}
     try:
         async with http.stream(
             request.method,

@@ -60,3 +60,9 @@ def test_options_may_be_nested_as_far_as_anybody_needs(bench: VideoBench, clip: 
     more = json.loads(nested(20))
     code = client.submit(client.upload("audio", speech), client.upload("video", clip), more=more)
     assert client.outcome(code)["status"] == 2
+
+
+@pytest.mark.parametrize("name", ["Accept", "User-Agent", "Content-Type", "Accept-Language"])
+def test_headers_that_are_no_ascii_do_not_stop_what_is_passed_on(bench: VideoBench, name: str) -> None:
+    answer = requests.get(bench.client.url + "/easy/other", headers={name: "\xe9\xff".encode("latin-1")}, timeout=10)
+    assert answer.status_code == 404, "the engine has no such address"

@@ -187,3 +187,14 @@ async def test_a_long_body_in_small_chunks_is_no_trailer() -> None:
             await writer.drain()
         writer.write(b"0\r\n\r\n")
         assert b"100000 bytes" in await answer(reader, size=12)
+
+
+async def test_what_is_no_request_is_told_so_in_the_usual_shape() -> None:
+    for broken in (b"hello\r\n\r\n", b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", GET.replace(b"x", b"\0")):
+        async with serving() as port, connected(port) as (reader, writer):
+            writer.write(broken)
+            async with asyncio.timeout(PATIENCE):
+                head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+            assert b" 400 " in head.splitlines()[0]
+            assert json.loads(body)["code"] == "invalid_http"
+            assert json.loads(body)["message"]
