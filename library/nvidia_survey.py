@@ -28,7 +28,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 system:
-  description: "The operating system: id, family, version, codename, name, architecture."
+  description: "The operating system: id, family, version, codename, name, architecture, kernel."
   type: dict
   returned: success
 fault: {description: Why nvidia-smi gives no cards; empty where it does., type: str, returned: success}
@@ -36,6 +36,10 @@ cards:
   description: "The cards: index, name, driver, memory_mib, capability."
   type: list
   elements: dict
+  returned: success
+modules:
+  description: The driver's kernel modules that the cards on the PCI bus need, C(open), C(proprietary), or empty for either.
+  type: str
   returned: success
 missing: {description: Packages to install as NAME=VERSION., type: list, elements: str, returned: success}
 driver_packages: {description: Installed packages of the driver., type: list, elements: str, returned: success}
@@ -56,7 +60,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.docker_installation import missing
 from ansible.module_utils.docker_probe import installed_packages
 from ansible.module_utils.host_commands import output_of, text_of
-from ansible.module_utils.nvidia_probe import ask_cards
+from ansible.module_utils.nvidia_cards import needed_modules
+from ansible.module_utils.nvidia_probe import ask_cards, pci_devices
 from ansible.module_utils.os_release import deb_architecture, parse_os_release
 
 # The driver's packages of Debian, Ubuntu and NVIDIA's own repository; the container toolkit's have other names.
@@ -91,9 +96,11 @@ def main():
         system=dict(
             dataclasses.asdict(parse_os_release(text_of("/etc/os-release"))),
             architecture=deb_architecture(platform.machine()),
+            kernel=platform.release(),
         ),
         fault=cards.fault,
         cards=[dataclasses.asdict(card) for card in cards.cards],
+        modules=needed_modules(pci_devices()),
         missing=missing(tuple(module.params["packages"]), installed, pins),
         driver_packages=sorted(name for name in installed if _DRIVER_PACKAGE.match(name)),
         archive=archive(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import List, Optional, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 QUERY = ("index", "name", "driver_version", "memory.total", "compute_cap")
 # Drivers before about 510 refuse a query that holds compute_cap.
@@ -17,6 +17,8 @@ _FAULTS = (
     ("Unable to determine the device handle", "lost-card"),
     ("Failed to initialize NVML", "nvml"),
 )
+# PCI device ids grow with the generations: the first of Turing, the first after Ada (Blackwell).
+_TURING, _BLACKWELL = 0x1E00, 0x2900
 _XID = re.compile(r"NVRM: Xid \(PCI:([0-9A-Fa-f:.]+)\): (\d+)")
 
 
@@ -61,6 +63,16 @@ def asks_for_less(output: str) -> bool:
 def parse_xids(kernel_log: str) -> List[Tuple[str, int]]:
     """The Xid errors in a kernel log as (PCI address, number), each once, in order."""
     return list(dict.fromkeys((found.group(1), int(found.group(2))) for found in _XID.finditer(kernel_log)))
+
+
+def needed_modules(devices: Sequence[int]) -> str:
+    """Which of the driver's kernel modules cards of these PCI device ids need: open, proprietary, or "" for either.
+
+    NVIDIA's open modules know Turing and newer, the proprietary ones end before Blackwell; that decides where both are.
+    """
+    if any(device >= _BLACKWELL for device in devices):
+        return "open"
+    return "proprietary" if any(device < _TURING for device in devices) else ""
 
 
 def _card(line: str) -> Optional[Card]:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from typing import Sequence, Tuple
+from pathlib import Path
+from typing import List, Sequence, Tuple
 
+from .host_commands import text_of
 from .nvidia_cards import OLD_QUERY, QUERY, Cards, asks_for_less, parse_cards
 
 _SECONDS = 30
+_PCI = Path("/sys/bus/pci/devices")
+_VENDOR = "0x10de"
+_DISPLAY = "0x03"  # the class of graphics cards, with a screen or without
 
 
 def ask_cards() -> Cards:
@@ -19,6 +24,15 @@ def ask_cards() -> Cards:
     if asks_for_less(output):
         code, output = _query(OLD_QUERY)
     return parse_cards(code, output)
+
+
+def pci_devices() -> List[int]:
+    """The PCI device ids of NVIDIA's cards; the kernel knows them without a driver."""
+    return sorted(
+        int(text_of(str(folder / "device")) or "0", 16)
+        for folder in _PCI.glob("*")
+        if text_of(str(folder / "vendor")).strip() == _VENDOR and text_of(str(folder / "class")).startswith(_DISPLAY)
+    )
 
 
 def _query(fields: Sequence[str]) -> Tuple[int, str]:

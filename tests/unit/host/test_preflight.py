@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from module_utils import nvidia_probe
 from module_utils.docker_installation import Docker
-from module_utils.nvidia_cards import Card, Cards, asks_for_less, parse_cards, parse_xids
+from module_utils.nvidia_cards import Card, Cards, asks_for_less, needed_modules, parse_cards, parse_xids
 from module_utils.os_release import OperatingSystem
 from module_utils.preflight_rows import Host, PortHolder, Probe, Row, Source, Wanted, judge, render
 
@@ -178,3 +180,35 @@ def test_a_port_held_by_an_engine_that_will_be_taken_over_is_a_warning_with_its_
     row = rows(ports=(PortHolder(8383, "container duix", ours=False, taken_over=True),))["port 8383"]
     assert row.status == "warn"
     assert "duix_foreign_containers" in row.cure
+
+
+@pytest.mark.parametrize(
+    ("devices", "modules"),
+    [
+        ((), ""),
+        ((0x2684,), ""),  # RTX 4090
+        ((0x1E04, 0x2330, 0x28E0), ""),  # RTX 2080 Ti, H100, RTX 4060 of a laptop
+        ((0x1DB6,), "proprietary"),  # V100
+        ((0x1B06, 0x2684), "proprietary"),  # GTX 1080 Ti
+        ((0x2B85,), "open"),  # RTX 5090
+        ((0x2D05,), "open"),  # RTX 5060
+        ((0x2901, 0x1DB6), "open"),  # B200
+    ],
+)
+def test_the_cards_say_which_modules_they_need(devices: tuple[int, ...], modules: str) -> None:
+    assert needed_modules(devices) == modules
+
+
+def test_cards_are_found_without_a_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {
+        "0000:01:00.0": ("0x10de", "0x2b85", "0x030000"),
+        "0000:01:00.1": ("0x10de", "0x22e8", "0x040300"),  # its sound
+        "0000:02:00.0": ("0x10de", "0x2330", "0x030200"),
+        "0000:00:02.0": ("0x1a03", "0x2000", "0x030000"),
+    }
+    for name, values in found.items():
+        (tmp_path / name).mkdir()
+        for key, value in zip(("vendor", "device", "class"), values, strict=True):
+            (tmp_path / name / key).write_text(value + "\n")
+    monkeypatch.setattr(nvidia_probe, "_PCI", tmp_path)
+    assert nvidia_probe.pci_devices() == [0x2330, 0x2B85]
