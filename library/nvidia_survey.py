@@ -38,7 +38,7 @@ cards:
   elements: dict
   returned: success
 modules:
-  description: The driver's kernel modules that the cards on the PCI bus need, C(open), C(proprietary), or empty for either.
+  description: Kernel modules that the cards on the PCI bus need, C(open), C(proprietary), or empty for either.
   type: str
   returned: success
 missing: {description: Packages to install as NAME=VERSION., type: list, elements: str, returned: success}

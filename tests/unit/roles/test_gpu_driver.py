@@ -1,4 +1,4 @@
-"""Which driver role `nvidia_container_toolkit` would install, by system, kernel and card: its dry run, really played."""
+"""Which driver role `nvidia_container_toolkit` would install, by system, kernel and card: its dry run, for real."""
 
 from __future__ import annotations
 
