@@ -16,7 +16,7 @@ from typing import cast
 import httptools
 import uvloop
 
-RATE = 22050
+RATE = 24000
 HEALTH = {
     "state": "ready",
     "engine_mode": "preview",

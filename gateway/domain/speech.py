@@ -10,6 +10,8 @@ from functools import cached_property
 
 from gateway.domain.errors import GatewayError, invalid_request, missing_field
 
+# What OpenAI's clients take for granted about bare samples.
+OPENAI_PCM_RATE = 24000
 MIN_SPEED = 0.5
 MAX_SPEED = 2.0
 
@@ -70,6 +72,7 @@ class SpeechOrder:
         instruct_text: how it is to be said; only for instruct.
         speed: 1.0 is the voice's own.
         audio_format: format of the result.
+        sample_rate: Hz of the result, for bare samples only; 0: the engine's.
     """
 
     voice_id: str
@@ -80,12 +83,20 @@ class SpeechOrder:
     instruct_text: str = ""
     speed: float = 1.0
     audio_format: AudioFormat = AudioFormat.WAV
+    sample_rate: int = 0
 
     @cached_property
     def fingerprint(self) -> str:
         """Hexadecimal digest that equal orders share."""
-        values = [getattr(self, field.name) for field in fields(self)]
+        # At the engine's rate an order's digest is what it was before orders had one.
+        values = [
+            getattr(self, field.name) for field in fields(self) if field.name != "sample_rate" or self.sample_rate
+        ]
         return hashlib.sha256(json.dumps(values).encode()).hexdigest()
+
+    def at_engine_rate(self) -> SpeechOrder:
+        """The same speech, at whatever rate the engine has."""
+        return replace(self, sample_rate=0)
 
     def as_wav(self) -> SpeechOrder:
         """The same speech, not encoded."""

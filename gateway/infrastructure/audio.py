@@ -168,6 +168,7 @@ def _read_float_wav(path: Path) -> NDArray[np.float32]:
 
 # What turns raw PCM into each format; every packet leaves at once, so that a stream starts early.
 _ENCODERS: Final[dict[AudioFormat, tuple[str, ...]]] = {
+    AudioFormat.PCM: ("-f", "s16le"),
     AudioFormat.MP3: ("-c:a", "libmp3lame", "-b:a", "128k", "-write_xing", "0", "-id3v2_version", "0", "-f", "mp3"),
     AudioFormat.OPUS: ("-c:a", "libopus", "-b:a", "48k", "-page_duration", "20000", "-f", "ogg"),
     AudioFormat.FLAC: ("-c:a", "flac", "-f", "flac"),
@@ -175,12 +176,20 @@ _ENCODERS: Final[dict[AudioFormat, tuple[str, ...]]] = {
 }
 
 
-def encoder_command(audio_format: AudioFormat, sample_rate: int) -> list[str]:
-    """The command that reads PCM from standard input and writes the format to standard output."""
+def encoder_command(audio_format: AudioFormat, sample_rate: int, *, target_rate: int = 0) -> list[str]:
+    """The command that reads PCM from standard input and writes the format to standard output.
+
+    Args:
+        audio_format: of what comes out.
+        sample_rate: Hz of what goes in.
+        target_rate: Hz of what comes out; 0: what the format likes best.
+    """
     return [
-        *("ffmpeg", "-hide_banner", "-loglevel", "error", "-fflags", "nobuffer"),
+        # Not "-fflags nobuffer": it throws away what was read to probe the input, the first 40 ms of speech.
+        *("ffmpeg", "-hide_banner", "-loglevel", "error"),
         *("-probesize", "32", "-analyzeduration", "0"),
         *("-f", "s16le", "-ar", str(sample_rate), "-ac", "1", "-i", "pipe:0"),
+        *(("-ar", str(target_rate)) if target_rate else ()),
         *(*_ENCODERS[audio_format], "-flush_packets", "1", "pipe:1"),
     ]
 
@@ -190,10 +199,12 @@ class EncodingFailed(Exception):  # noqa: N818 - an event between two modules, n
 
 
 @asynccontextmanager
-async def encoder(audio_format: AudioFormat, sample_rate: int) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A running encoder with piped ends; it is gone when the context is left."""
+async def encoder(
+    audio_format: AudioFormat, sample_rate: int, *, target_rate: int = 0
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A running ``encoder_command`` with piped ends; it is gone when the context is left."""
     process = await asyncio.create_subprocess_exec(
-        *encoder_command(audio_format, sample_rate),
+        *encoder_command(audio_format, sample_rate, target_rate=target_rate),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,

@@ -123,7 +123,10 @@ class Synthesis:
 
     async def stored(self, order: SpeechOrder) -> StoredSpeech | None:
         """The finished speech of an order, if there is any."""
-        return await self._store.find(order.fingerprint, model=self._engine.state.model)
+        engine = self._engine.state
+        if order.sample_rate == engine.sample_rate:
+            order = order.at_engine_rate()
+        return await self._store.find(order.fingerprint, model=engine.model)
 
     async def make(self, order: SpeechOrder, speaker: Speaker) -> StoredSpeech:
         """The finished speech of an order. A caller who leaves does not stop the work: it will ask again.
@@ -264,10 +267,11 @@ class Synthesis:
             slot = await stack.enter_async_context(AsyncExitStack())
             self._metrics.waited(await slot.enter_async_context(self._queue.slot(speaker.device_id)))
             # The encoder starts while the engine thinks, so that it is there when the first samples are.
-            encoding = await self._start_encoder(order, self._engine.state.sample_rate, stack)
+            expected = self._engine.state.sample_rate or FALLBACK_RATE
+            encoding = await self._start_encoder(order, expected, stack)
             live = await self._first_samples(order, speaker, stack)
             rate = live.audio.sample_rate
-            if encoding is not None and rate != self._engine.state.sample_rate:
+            if rate != expected:
                 encoding = await self._start_encoder(order, rate, stack)
             pcm = self._samples(live, slot)
             if encoding is not None:
@@ -276,12 +280,13 @@ class Synthesis:
                 yield pcm if order.audio_format is AudioFormat.PCM else _with_header(pcm, rate)
 
     @staticmethod
-    async def _start_encoder(
-        order: SpeechOrder, rate: int | None, stack: AsyncExitStack
-    ) -> asyncio.subprocess.Process | None:
-        if order.audio_format in (AudioFormat.WAV, AudioFormat.PCM):
+    async def _start_encoder(order: SpeechOrder, rate: int, stack: AsyncExitStack) -> asyncio.subprocess.Process | None:
+        """What turns the engine's samples into the order's format; None: nothing has to."""
+        if order.audio_format is AudioFormat.WAV:
             return None
-        return await stack.enter_async_context(encoder(order.audio_format, rate or FALLBACK_RATE))
+        if order.audio_format is AudioFormat.PCM and order.sample_rate in (0, rate):
+            return None
+        return await stack.enter_async_context(encoder(order.audio_format, rate, target_rate=order.sample_rate))
 
     async def _first_samples(self, order: SpeechOrder, speaker: Speaker, stack: AsyncExitStack) -> _Live:
         for attempt in range(1, ATTEMPTS + 1):

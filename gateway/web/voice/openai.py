@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import structlog
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -14,12 +15,11 @@ from starlette.types import Receive, Scope, Send
 from gateway.domain.engine import broken_stream
 from gateway.domain.errors import GatewayError, not_found
 from gateway.domain.naming import check_device_id, is_printable, is_voice_id
-from gateway.domain.speech import SpeechMode, SpeechOrder, choose_mode
+from gateway.domain.speech import OPENAI_PCM_RATE, AudioFormat, SpeechMode, SpeechOrder, choose_mode
 from gateway.domain.text import clean_text
 from gateway.domain.voice import Voice, VoiceStatus
 from gateway.infrastructure.audio import EncodingFailed
 from gateway.infrastructure.cosyvoice import StreamBroken
-from gateway.infrastructure.idle_timer import IdleTimer
 from gateway.services.synthesis import ATTEMPTS, Speaker, Synthesis
 from gateway.web.middleware.access import presented_key
 from gateway.web.openapi import operation
@@ -32,7 +32,7 @@ from gateway.web.voice.models import (
     OpenAIVoice,
     OpenAIVoices,
 )
-from gateway.web.voice.speech import SentSpeech
+from gateway.web.voice.speech import SentSpeech, sound_headers
 from gateway.web.voice.state import VoiceRequest
 from gateway.web.voice.voices import BUSY
 
@@ -94,6 +94,7 @@ def _order(request: VoiceRequest, body: OpenAISpeechBody, voice: Voice) -> Speec
         instruct_text=instruct_text,
         speed=body.speed,
         audio_format=body.response_format,
+        sample_rate=OPENAI_PCM_RATE if body.response_format is AudioFormat.PCM else 0,
     )
 
 
@@ -109,22 +110,20 @@ class SpeechStream:
         synthesis: makes it.
         order: what is said.
         speaker: who asks.
-        patience: seconds that the client may leave a piece unread; then the engine is given to others.
     """
 
-    def __init__(self, synthesis: Synthesis, order: SpeechOrder, speaker: Speaker, *, patience: float) -> None:
+    def __init__(self, synthesis: Synthesis, order: SpeechOrder, speaker: Speaker) -> None:
         self._synthesis = synthesis
         self._order = order
         self._speaker = speaker
-        self._patience = patience
         self._started = False
         self._finished = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the speech, and stop as soon as the client hangs up or reads no more.
+        """Send the speech, and stop as soon as the client hangs up; the server hangs up on one that reads no more.
 
         Raises:
-            ClientDisconnect: the client has gone, or is as good as gone; the engine is free.
+            ClientDisconnect: the client has gone; the engine is free.
         """
         sending = asyncio.current_task()
         leaving = asyncio.ensure_future(_disconnected(receive))
@@ -149,16 +148,15 @@ class SpeechStream:
             leaving.remove_done_callback(interrupt)
             leaving.cancel()
 
+    def _headers(self) -> list[tuple[bytes, bytes]]:
+        told = sound_headers(self._order.audio_format, self._order.sample_rate)
+        return Headers({**told, "Cache-Control": "no-store"}).raw
+
     async def _send(self, scope: Scope, send: Send) -> None:
         for _ in range(ATTEMPTS):
             try:
                 async with self._synthesis.live(self._order, self._speaker) as pieces:
-                    with IdleTimer(self._patience) as timer:
-                        await self._send_all(pieces, send, timer)
-            except TimeoutError:
-                # The server cuts the connection, because the answer has no end.
-                log.warning("client reads no more", patience=self._patience)
-                raise ClientDisconnect from None
+                    await self._send_all(pieces, send)
             except (StreamBroken, EncodingFailed) as error:
                 log.warning("stream cut", error=str(error), started=self._started)
                 if self._started:
@@ -169,18 +167,16 @@ class SpeechStream:
                 return
         raise broken_stream()
 
-    async def _send_all(self, pieces: AsyncIterator[bytes], send: Send, timer: IdleTimer) -> None:
+    async def _send_all(self, pieces: AsyncIterator[bytes], send: Send) -> None:
         async for piece in pieces:
             if not self._started:
                 self._started = True
-                media_type = self._order.audio_format.media_type.encode()
-                headers = [(b"content-type", media_type), (b"cache-control", b"no-store")]
-                await send({"type": "http.response.start", "status": 200, "headers": headers})
-            await timer.wait_for(send({"type": "http.response.body", "body": piece, "more_body": True}))
+                await send({"type": "http.response.start", "status": 200, "headers": self._headers()})
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
         if not self._started:
             raise EncodingFailed("no sound came out")
         self._finished = True
-        await timer.wait_for(send({"type": "http.response.body", "body": b"", "more_body": False}))
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 @operation(
@@ -211,9 +207,8 @@ async def speech(request: VoiceRequest) -> SpeechStream | SentSpeech:
     structlog.contextvars.bind_contextvars(voice_id=voice.id, characters=len(order.text))
     stored = await request.state["synthesis"].stored(order)
     if stored is not None:
-        return SentSpeech(request.state["speech_store"], stored.filename)
-    patience = request.state["settings"].body_idle_timeout
-    return SpeechStream(request.state["synthesis"], order, speaker_of(request, voice), patience=patience)
+        return SentSpeech(request.state["speech_store"], stored.filename, sample_rate=order.sample_rate)
+    return SpeechStream(request.state["synthesis"], order, speaker_of(request, voice))
 
 
 def _models(request: VoiceRequest) -> list[OpenAIModel]:

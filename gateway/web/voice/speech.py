@@ -8,7 +8,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from gateway.domain.errors import not_found
-from gateway.domain.speech import MEDIA_TYPES, AudioFormat, SpeechOrder, choose_mode
+from gateway.domain.speech import AudioFormat, SpeechOrder, choose_mode
 from gateway.domain.text import clean_text
 from gateway.domain.voice import Voice
 from gateway.infrastructure.speech import SpeechStore
@@ -69,21 +69,38 @@ async def tts(request: VoiceRequest) -> Response:
     return JSONResponse(SpeechAnswer(data=view_speech(finished)).model_dump(mode="json"))
 
 
-class SentSpeech:
-    """A stored file as an answer; it is not deleted while it is sent."""
+def sound_headers(audio_format: AudioFormat, sample_rate: int) -> dict[str, str]:
+    """What the sound is: its type, and the rate in Hz of bare samples, which don't tell it themselves (0: unknown)."""
+    if not sample_rate:
+        return {"Content-Type": audio_format.media_type}
+    return {
+        "Content-Type": f"{audio_format.media_type}; rate={sample_rate}; channels=1",
+        "X-Sample-Rate": str(sample_rate),
+    }
 
-    def __init__(self, store: SpeechStore, filename: str) -> None:
+
+class SentSpeech:
+    """A stored file as an answer; it is not deleted while it is sent.
+
+    Args:
+        store: where it lies.
+        filename: its name there.
+        sample_rate: Hz to tell, for bare samples; 0: nothing is told.
+    """
+
+    def __init__(self, store: SpeechStore, filename: str, *, sample_rate: int = 0) -> None:
         self._store = store
         self._filename = filename
+        self._sample_rate = sample_rate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = self._store.path_of(self._filename)
         if path is None:
             raise not_found()
-        audio_format = AudioFormat(path.suffix.removeprefix("."))
-        headers = {"Cache-Control": "private, max-age=86400, immutable"}
+        told = sound_headers(AudioFormat(path.suffix.removeprefix(".")), self._sample_rate)
+        headers = {**told, "Cache-Control": "private, max-age=86400, immutable"}
         with self._store.serving(self._filename):
-            await SentFile(path, media_type=MEDIA_TYPES[audio_format], headers=headers)(scope, receive, send)
+            await SentFile(path, media_type=told["Content-Type"], headers=headers)(scope, receive, send)
 
 
 @operation(
