@@ -33,6 +33,11 @@ def test_an_engine_sees_the_gpu_and_keeps_it_when_systemd_reloads(host: Host, na
     assert host.check_output(f"docker exec {name} {query}") == on_the_host
 
 
+def test_docker_waits_for_the_driver_at_boot(host: Host) -> None:
+    host.check_output("systemctl daemon-reload")
+    assert "nvidia-persistenced.service" in host.check_output("systemctl show --property=After --value docker").split()
+
+
 @pytest.mark.parametrize("name", ENGINES)
 def test_an_engine_is_not_privileged_and_publishes_nothing(host: Host, name: str) -> None:
     settings = container(host, name)["HostConfig"]
@@ -64,6 +69,13 @@ def test_the_entries_say_that_they_are_no_preview(host: Host) -> None:
     for port in (9090, 8383):
         command = f"import urllib.request as u; print(u.urlopen('http://127.0.0.1:{port}/health').read().decode())"
         assert json.loads(host.check_output(f'python3 -c "{command}"'))["engine_mode"] == "gpu"
+
+
+def test_duix_runs_the_archives_image_by_a_tag_of_ours(host: Host) -> None:
+    found = container(host, "duix-avatar-gen-video")
+    assert found["Config"]["Image"].startswith("duix-engine:archive-")
+    assert found["Image"] == host.check_output("docker image inspect --format '{{.Id}}' guiji2025/duix.avatar:stand-in")
+    assert not host.run("ls /opt/twinport/video/image.tar /opt/twinport/build/cosyvoice-downloads/image.tar").stdout
 
 
 def test_status_tells_engines_and_queues(host: Host) -> None:
