@@ -50,7 +50,7 @@ def errors(entry: str) -> set[tuple[int, str]]:
     """Status and code of each error that the entry's modules make; what no module of the entry calls does not count."""
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in sources(entry)]
     nodes = [node for tree in trees for node in ast.walk(tree)]
-    called = {node.id for node in nodes if isinstance(node, ast.Name)}
+    called = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     called |= {node.attr for node in nodes if isinstance(node, ast.Attribute) and is_errors_module(node.value)}
     parts = [part for tree in trees for part in tree.body]
     alive = [part for part in parts if not isinstance(part, ast.FunctionDef) or part.name in called]
