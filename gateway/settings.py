@@ -204,6 +204,11 @@ class VideoSettings(CommonSettings):
     engine_patience: float = Field(
         900.0, description="Seconds a task waits while no engine is in service; then it fails.", gt=0
     )
+    engine_busy_patience: float = Field(
+        4 * 3600.0,
+        description="Seconds that an engine may work on what was not submitted here and still count as in service.",
+        gt=0,
+    )
     stall_timeout: float = Field(900.0, description="Seconds without progress before a task is given up.", gt=0)
     stall_seconds_per_second: float = Field(
         20.0, description="Added to the above for each second of audio: progress is coarse.", ge=0

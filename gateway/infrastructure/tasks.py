@@ -180,6 +180,13 @@ class TaskStore:
         """How many tasks are to be given to an engine before this one."""
         return bisect_left(self._waiting, task.seq)
 
+    async def cancelled_at(self, engine: str) -> list[Task]:
+        """Cancelled tasks that an engine may still be working on."""
+        query = sa.select(_TABLE).where(_TABLE.c.state == str(TaskState.CANCELLED), _TABLE.c.engine == engine)
+        with _translated():
+            async with self._database.connect() as connection:
+                return [_task_of(row) for row in (await connection.execute(query)).mappings()]
+
     @property
     def waiting_count(self) -> int:
         """How many tasks wait for an engine."""

@@ -138,7 +138,8 @@ async def _assemble(settings: VideoSettings, clients: list[DuixClient], store: T
     outcomes = Outcomes(store=store, folder=media, metrics=metrics)
     pause = DiskPause(settings.media_dir, reserve=settings.min_free_bytes)
     sandbox = Sandbox(1)
-    engines = [EngineWatch(client, warm_up=0) for client in clients]
+    patience = settings.engine_busy_patience
+    engines = [EngineWatch(client, warm_up=0, busy_patience=patience) for client in clients]
     claims = asyncio.Lock()
     workers = [
         EngineWorker(

@@ -32,11 +32,13 @@ class EngineState(StrEnum):
 class EngineWatch:
     """The state of one engine, from what it answered. Times are monotonic seconds."""
 
-    def __init__(self, client: DuixClient, *, warm_up: float) -> None:
+    def __init__(self, client: DuixClient, *, warm_up: float, busy_patience: float) -> None:
         self.client = client
         self.state = EngineState.STARTING
         self.detail = ""
         self._warm_up = warm_up
+        self._busy_patience = busy_patience
+        self._busy_since: float | None = None
         self._was_down = False
         self._up_since: float | None = None
         self._unfit_until = 0.0
@@ -62,13 +64,18 @@ class EngineWatch:
         if error.kind is FaultKind.UNREACHABLE:
             # Whatever was wrong with its workers is gone with the process.
             self._was_down, self._up_since, self._unfit_until, self._unfit_in_a_row = True, None, 0.0, 0
+            self._busy_since = None
             self._enter(EngineState.STARTING, error.kind)
         else:
             self._enter(EngineState.FAULTY, error.kind)
 
     def note_busy(self) -> None:
-        """It refused a task because it has another that is not ours."""
+        """It refused a task because it has another that is not ours; for a while that is service, too."""
+        now = time.monotonic()
         self._takes_tasks = True
+        self._busy_since = now if self._busy_since is None else self._busy_since
+        if now - self._busy_since < self._busy_patience:
+            self.in_service_at = now
         self._enter(EngineState.BUSY, "")
 
     def note_unfit(self, detail: str) -> None:
@@ -81,6 +88,7 @@ class EngineWatch:
     def note_work(self) -> None:
         """It took a task of ours or is working on one."""
         self._takes_tasks = True
+        self._busy_since = None
         self.in_service_at = time.monotonic()
         self._enter(EngineState.READY, "")
 
@@ -113,6 +121,7 @@ class EngineWatch:
     def note_idle(self) -> None:
         """There is nothing to offer it, so whether it would take it can't be known; it gets the benefit."""
         self._takes_tasks = True
+        self._busy_since = None
         if self.state is EngineState.BUSY:
             self._enter(EngineState.READY, "")
 

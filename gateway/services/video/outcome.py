@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Collection
 
 import structlog
 
@@ -25,15 +26,15 @@ class Outcomes:
         self._folder = folder
         self._metrics = metrics
 
-    async def fail(self, task: Task, code: str, detail: str = "") -> None:
-        """Record a failure, unless the task has ended already.
+    async def fail(self, task: Task, code: str, detail: str = "", *, expected: Collection[TaskState] = LIVE) -> None:
+        """Record a failure of a task that is still in one of the expected states.
 
         Raises:
             GatewayError: ``storage_full`` (507); the task is as it was.
         """
         ended = await self._store.change(
             task,
-            LIVE,
+            expected,
             state=TaskState.FAILED,
             progress=0,
             finished_at=time.time(),
@@ -43,7 +44,9 @@ class Outcomes:
         if ended is not None:
             self._metrics.failures.labels(code).inc()
             log.warning("task failed", task=task.code, code=code, detail=detail)
-        await asyncio.to_thread(self._folder.drop_inputs, task.key)
+        current = await self._store.get(task.code)
+        if current is None or not current.is_live:
+            await asyncio.to_thread(self._folder.drop_inputs, task.key)
 
     async def cancel(self, task: Task) -> Task | None:
         """Record that nobody wants the task any more; None where it has ended already.

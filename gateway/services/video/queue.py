@@ -185,7 +185,11 @@ class VideoQueue:
         if self.paused:
             return "服务器磁盘已满，任务已暂停，清理后自动继续", "Paused: the server's disk is full; goes on by itself"
         if not any(self._serves(engine) for engine in self.engines):
-            return f"视频引擎正在启动，排队第 {ahead + 1} 位", f"The engine is starting; place {ahead + 1} in line"
+            if any(engine.state is EngineState.BUSY for engine in self.engines):
+                zh, en = "视频引擎正在处理别处提交的任务", "The engine works on a task from elsewhere"
+            else:
+                zh, en = "视频引擎正在启动", "The engine is starting"
+            return f"{zh}，排队第 {ahead + 1} 位", f"{en}; place {ahead + 1} in line"
         return f"排队中，第 {ahead + 1} 位", f"Waiting, place {ahead + 1} in line"
 
     @asynccontextmanager
@@ -225,8 +229,10 @@ class VideoQueue:
         if self.paused:
             self._unpaused_at = time.monotonic()
             return
-        served = max(self._unpaused_at, *(engine.in_service_at for engine in self.engines))
-        unserved = time.monotonic() - served
         for task in self.store.live(*WAITING):
-            if min(unserved, time.time() - task.created_at) > self._settings.engine_patience:
-                await self._outcomes.fail(task, "engine_unavailable")
+            # Asked for each: an engine may come into service, or take the task, while others' failures are recorded.
+            if min(self._unserved_seconds(), time.time() - task.created_at) > self._settings.engine_patience:
+                await self._outcomes.fail(task, "engine_unavailable", expected=WAITING)
+
+    def _unserved_seconds(self) -> float:
+        return time.monotonic() - max(self._unpaused_at, *(engine.in_service_at for engine in self.engines))

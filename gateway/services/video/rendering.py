@@ -69,6 +69,7 @@ class EngineWorker:
     ) -> None:
         self._engine = engine
         self._claims = claims
+        self._nothing_cancelled = False
         self._store = store
         self._folder = folder
         self._sandbox = sandbox
@@ -82,7 +83,7 @@ class EngineWorker:
         await forever(f"engine {self._engine.client.url}", self._turn)
 
     async def _turn(self) -> None:
-        own = self._own_task()
+        own = self._own_task() or await self._cancelled_task()
         if own is not None:
             await self._follow(own)
             return
@@ -100,6 +101,14 @@ class EngineWorker:
     def _own_task(self) -> Task | None:
         url = self._engine.client.url
         return next((task for task in self._store.live(TaskState.RUNNING) if task.engine == url), None)
+
+    async def _cancelled_task(self) -> Task | None:
+        """A cancelled task that this engine still works on: an earlier process, or an earlier turn, was cut off."""
+        if self._nothing_cancelled:
+            return None
+        found = await self._store.cancelled_at(self._engine.client.url)
+        self._nothing_cancelled = not found
+        return found[0] if found else None
 
     async def _claim_next(self) -> Task | None:
         async with self._claims:  # one step, or the loser of a claim would clear away what the winner's engine writes
@@ -140,6 +149,7 @@ class EngineWorker:
 
     async def _follow(self, task: Task) -> None:
         """Stay with a claimed task until this engine has nothing more to do with it."""
+        self._nothing_cancelled = False  # before this is over, it may be
         progress = _Progress()
         while True:
             current = await self._store.get(task.code)
@@ -168,9 +178,10 @@ class EngineWorker:
         return await self._unknown(task, progress)
 
     async def _silent(self, task: Task, progress: _Progress) -> bool:
-        if task.state is not TaskState.RUNNING and self._engine.state is EngineState.STARTING:
+        lost = time.monotonic() - progress.heard_at >= self._settings.engine_lost_timeout
+        if task.state is not TaskState.RUNNING and (lost or self._engine.state is EngineState.STARTING):
             return await self._discard(task)
-        if time.monotonic() - progress.heard_at < self._settings.engine_lost_timeout:
+        if not lost:
             return False
         if task.accepted_at is None:
             return await self._give_back(task)
@@ -290,6 +301,7 @@ class EngineWorker:
         """The engine is through with a task that was cancelled meanwhile."""
         await asyncio.to_thread(self._folder.drop_attempt, task.engine_code)
         await asyncio.to_thread(self._folder.drop_inputs, task.key)
+        await self._store.change(task, {TaskState.CANCELLED}, engine="")
         return True
 
     async def _finish(self, task: Task, video: MediaInfo) -> bool:

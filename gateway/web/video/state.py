@@ -86,7 +86,12 @@ def _assemble(
     metrics = VideoMetrics(shared.metrics.registry, media_dir=settings.media_dir)
     outcomes = Outcomes(store=store, folder=folder, metrics=metrics)
     pause = DiskPause(settings.media_dir, reserve=settings.min_free_bytes)
-    engines = [EngineWatch(DuixClient(http, url), warm_up=settings.warm_up_seconds) for url in settings.duix_url]
+    engines = [
+        EngineWatch(
+            DuixClient(http, url), warm_up=settings.warm_up_seconds, busy_patience=settings.engine_busy_patience
+        )
+        for url in settings.duix_url
+    ]
     claims = asyncio.Lock()
     workers = [
         EngineWorker(

@@ -43,7 +43,8 @@ def engine_state(bench: VideoBench) -> str:
     ],
 )
 def test_an_engine_that_never_takes_the_task(tmp_path: Path, clip: Path, speech: Path, fault: str, state: str) -> None:
-    with video_bench(tmp_path, "--fault", fault, engine_patience=2, engine_lost_timeout=1) as bench:
+    impatient = {"engine_patience": 2, "engine_busy_patience": 1, "engine_lost_timeout": 1}
+    with video_bench(tmp_path, "--fault", fault, **impatient) as bench:
         code = submitted(bench, clip, speech)
         wait_for(lambda: engine_state(bench) == state)
         ready = requests.get(bench.client.url + "/ready", timeout=10)
