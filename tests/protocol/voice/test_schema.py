@@ -3,19 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
-import hypothesis
 import pytest
 import requests
 import schemathesis
-from hypothesis import HealthCheck, given, settings
-from schemathesis import checks
 
+from tests.support.schema import exercise
 from tests.support.voice import VoiceBench, voice_bench
-
-checks.load_all_checks()
-# Which texts can be spoken and which names shown is more than a schema can say.
-BEYOND_SCHEMA = [checks.CHECKS.get_one("positive_data_acceptance")]
-HEALTH = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
 
 
 @pytest.fixture(scope="session")
@@ -28,30 +21,6 @@ def own_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VoiceBench]:
 @pytest.fixture(scope="session")
 def api(own_bench: VoiceBench) -> Any:
     return schemathesis.openapi.from_url(own_bench.url + "/openapi.json")
-
-
-def exercise(api: Any, *, examples: int, derandomize: bool) -> None:
-    """Ask every operation so many requests, right ones and wrong ones."""
-    for found in api.get_all_operations():
-        operation = found.ok()
-        for mode in (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE):
-
-            @settings(
-                max_examples=examples,
-                deadline=None,
-                suppress_health_check=HEALTH,
-                derandomize=derandomize,
-                database=None,
-            )
-            @given(case=operation.as_strategy(generation_mode=mode))
-            def ask(case: schemathesis.Case) -> None:
-                case.call_and_validate(excluded_checks=BEYOND_SCHEMA, timeout=30)
-
-            try:
-                ask()
-            except hypothesis.errors.Unsatisfiable:
-                # Nothing can be wrong about a request without parameters.
-                assert mode is schemathesis.GenerationMode.NEGATIVE
 
 
 def test_answers_are_as_described(api: Any) -> None:
