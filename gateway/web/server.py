@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import resource
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -10,11 +11,24 @@ from starlette.types import ASGIApp
 from gateway.infrastructure.logging import configure_logging
 from gateway.settings import CommonSettings, VideoSettings, VoiceSettings
 from gateway.web.app import create_video_app, create_voice_app
-from gateway.web.protocol import BoundedHttpProtocol
+from gateway.web.protocol import SPARE_CONNECTIONS, BoundedHttpProtocol
 
 KEEP_ALIVE_SECONDS = 75
+# The socket, and a file that is sent or a connection to the engine; besides: database, log, helpers' pipes.
+FILES_PER_CONNECTION = 2
+FILES_BESIDES = 256
 # Objects until a look at the young, and how many of those until one at the older: each looks at all streams under way.
 GARBAGE_THRESHOLDS = (50_000, 20, 100)
+
+
+def _allow_files(connections: int) -> None:
+    """Raise the process's own limit on open files, often 1024, to what so many connections may need."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = FILES_PER_CONNECTION * (connections + SPARE_CONNECTIONS) + FILES_BESIDES
+    if soft not in (resource.RLIM_INFINITY, hard) and soft < needed:
+        resource.setrlimit(
+            resource.RLIMIT_NOFILE, (needed if hard == resource.RLIM_INFINITY else min(needed, hard), hard)
+        )
 
 
 def _serve(app: ASGIApp, settings: CommonSettings) -> None:
@@ -22,6 +36,7 @@ def _serve(app: ASGIApp, settings: CommonSettings) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GARBAGE_THRESHOLDS)
+    _allow_files(settings.max_connections)
     BoundedHttpProtocol.max_head_bytes = settings.max_header_bytes
     BoundedHttpProtocol.max_connections = settings.max_connections
     BoundedHttpProtocol.unread_seconds = settings.body_idle_timeout
