@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -43,6 +44,7 @@ ROUTES = {
 FIELDS = {"prompt_text": "prompt_text", "instruct_text": "instructions"}
 HEALTH_TIMEOUT = 5.0
 REGISTER_TIMEOUT = 120.0
+FORGET_TIMEOUT = 5.0
 CONNECT_TIMEOUT = 5.0
 LARGEST_PIECE = 1 << 18
 REMEMBERED_VOICES = 10_000
@@ -259,6 +261,27 @@ class CosyVoice:
         if len(self._registered) > REMEMBERED_VOICES:
             self._registered.popitem(last=False)
         return name
+
+    async def copy_name(self, reference: Reference) -> str:
+        """What the engine calls its copy of a reference, as ``docs/engine-api.md`` says.
+
+        Raises:
+            GatewayError: ``voice_not_found`` (404): the file is gone.
+        """
+        content = await _read(reference)
+        digest = hashlib.sha256(content + b"\0" + reference.prompt_text.encode())
+        return f"ev_{digest.hexdigest()[:32]}"
+
+    async def forget(self, name: str) -> None:
+        """Have the engine delete its copy of a reference; one that can't be reached or has none is left alone."""
+        self._registered = OrderedDict((key, known) for key, known in self._registered.items() if known != name)
+        try:
+            async with asyncio.timeout(FORGET_TIMEOUT):
+                response = await self._client.delete(f"/voices/{name}")
+        except (httpx.HTTPError, ClientError, TimeoutError, OSError) as error:
+            log.warning("engine keeps its copy of a deleted voice", name=name, error=repr(error))
+        else:
+            log.info("engine's copy of a deleted voice", name=name, status=response.status_code)
 
     # Speech
 

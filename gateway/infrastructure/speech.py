@@ -175,6 +175,13 @@ class SpeechStore:
         self._serving = +self._serving
         return {*self._recent, *self._serving}
 
+    async def keep_voices(self, existing: set[str]) -> None:
+        """Delete the speech of all other voices: a crash may have come between a voice's end and its speech's."""
+        async with self._engine.connect() as connection:
+            known = set((await connection.execute(sa.select(speech.c.voice_id).distinct())).scalars())
+        for voice_id in known - existing:
+            await self.forget_voice(voice_id)
+
     async def forget_voice(self, voice_id: str) -> None:
         """Delete all speech of a voice, at once."""
         async with self._engine.connect() as connection:

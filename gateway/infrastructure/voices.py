@@ -186,6 +186,12 @@ class Voices:
         async with self._engine.connect() as connection:
             return set((await connection.execute(sa.select(voices.c.id))).scalars())
 
+    async def with_reference(self, sha256: str) -> list[Voice]:
+        """The voices of all devices that have that very reference."""
+        query = sa.select(voices).where(voices.c.reference_sha256 == sha256)
+        async with self._engine.connect() as connection:
+            return [_voice(row) for row in (await connection.execute(query)).all()]
+
     async def set_training(self, voice_id: str) -> None:
         """Preparation has begun."""
         await self._update(voice_id, status=VoiceStatus.TRAINING.value)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -18,6 +18,7 @@ from gateway.domain.engine import broken_stream, mode_not_supported, still_worki
 from gateway.domain.errors import GatewayError, internal, shutting_down
 from gateway.domain.naming import new_file_token
 from gateway.domain.speech import AudioFormat, SpeechMode, SpeechOrder, StoredSpeech
+from gateway.domain.voice import voice_not_found
 from gateway.domain.wav import HEADER_BYTES, SAMPLE_BYTES, wav_header
 from gateway.infrastructure.audio import EncodingFailed, encode, encoder
 from gateway.infrastructure.cosyvoice import CosyVoice, EngineAudio, Reference, StreamBroken
@@ -82,6 +83,24 @@ class _Live:
     started: float
 
 
+class _Stream:
+    """The current task, as one that somebody else may have to stop."""
+
+    def __init__(self) -> None:
+        self._task = asyncio.current_task()
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Interrupt what it waits for."""
+        if self._task is not None and not self._stopped:
+            self._stopped = True
+            self._task.cancel()
+
+    def was_stopped(self) -> bool:
+        """Whether that is why it was cancelled; it may go on then."""
+        return self._stopped and self._task is not None and self._task.uncancel() == 0
+
+
 class Synthesis:
     """Makes speech.
 
@@ -103,9 +122,12 @@ class Synthesis:
         self._rules = rules
         self._running: dict[str, asyncio.Task[StoredSpeech]] = {}
         self._voices: dict[str, str] = {}
+        self._streams: dict[str, set[_Stream]] = {}
 
     async def forget_voice(self, voice_id: str) -> None:
         """Stop speaking with a deleted voice, and delete what it said."""
+        for stream in self._streams.get(voice_id, ()):
+            stream.stop()
         tasks = [self._running[key] for key, speaking in self._voices.items() if speaking == voice_id]
         for task in tasks:
             task.cancel()
@@ -259,11 +281,12 @@ class Synthesis:
         The pieces raise ``StreamBroken`` where the engine breaks off.
 
         Raises:
-            GatewayError: as ``make``, before anything was given out.
+            GatewayError: as ``make``, before anything was given out; ``voice_not_found`` once the voice is deleted.
         """
         self._engine.require_ready()
         self._require_mode(order)
         async with AsyncExitStack() as stack:
+            stack.enter_context(self._stoppable(order.voice_id))
             slot = await stack.enter_async_context(AsyncExitStack())
             self._metrics.waited(await slot.enter_async_context(self._queue.slot(speaker.device_id)))
             # The encoder starts while the engine thinks, so that it is there when the first samples are.
@@ -278,6 +301,23 @@ class Synthesis:
                 yield encode(encoding, pcm)
             else:
                 yield pcm if order.audio_format is AudioFormat.PCM else _with_header(pcm, rate)
+
+    @contextmanager
+    def _stoppable(self, voice_id: str) -> Iterator[None]:
+        """A stream that ends when its voice is deleted, with ``voice_not_found``."""
+        stream = _Stream()
+        streams = self._streams.setdefault(voice_id, set())
+        streams.add(stream)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if stream.was_stopped():
+                raise voice_not_found() from None
+            raise
+        finally:
+            streams.discard(stream)
+            if not streams:
+                self._streams.pop(voice_id, None)
 
     @staticmethod
     async def _start_encoder(order: SpeechOrder, rate: int, stack: AsyncExitStack) -> asyncio.subprocess.Process | None:

@@ -81,7 +81,7 @@ class Training:
         self._most_voices = most_voices
         self._on_normalised = on_normalised
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._warming: set[asyncio.Task[None]] = set()
+        self._warming: dict[str, asyncio.Task[None]] = {}
 
     async def start(self) -> None:
         """Tidy up after the last run and finish what it left unfinished."""
@@ -102,7 +102,7 @@ class Training:
 
     async def stop(self) -> None:
         """Interrupt what runs; the next start finishes it."""
-        tasks = [*self._running.values(), *self._warming]
+        tasks = [*self._running.values(), *self._warming.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -190,8 +190,8 @@ class Training:
 
     def _warm(self, voice: Voice) -> None:
         task = asyncio.create_task(self._introduce(voice))
-        self._warming.add(task)
-        task.add_done_callback(self._warming.discard)
+        self._warming[voice.id] = task
+        task.add_done_callback(lambda _: self._warming.pop(voice.id, None))
 
     async def _introduce(self, voice: Voice) -> None:
         """Let the engine analyse the reference ahead of the first request; that one does it if this can't."""
@@ -208,10 +208,25 @@ class Training:
         """To be called before a voice's record is deleted; ``forget`` follows."""
         await anyio.to_thread.run_sync(self._files.doom, voice_id)
 
-    async def forget(self, voice_id: str) -> None:
-        """Stop preparing a deleted voice and remove its files."""
-        task = self._running.get(voice_id)
-        if task is not None:
+    async def forget(self, voice: Voice) -> None:
+        """Stop preparing a deleted voice and remove its files, the engine's copy included."""
+        tasks = [known[voice.id] for known in (self._running, self._warming) if voice.id in known]
+        for task in tasks:
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-        await anyio.to_thread.run_sync(self._files.delete, voice_id)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        copy = await self._engines_copy(voice)
+        await anyio.to_thread.run_sync(self._files.delete, voice.id)
+        if copy is not None:
+            await self._engine.forget(copy)
+
+    async def _engines_copy(self, voice: Voice) -> str | None:
+        """The engine's copy of a deleted voice's reference; None where there is none, or others speak with it."""
+        if not voice.reference_sha256:
+            return None
+        others = await self._voices.with_reference(voice.reference_sha256)
+        if any(other.effective_prompt_text == voice.effective_prompt_text for other in others):
+            return None
+        try:
+            return await self._engine.copy_name(self.reference_of(voice))
+        except GatewayError:
+            return None

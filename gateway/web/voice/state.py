@@ -89,6 +89,7 @@ async def open_voice(*, settings: VoiceSettings, shared: Shared) -> AsyncIterato
         voices, files = Voices(database), VoiceFiles(settings.data_dir)
         store = SpeechStore(database, settings.data_dir / "files")
         await store.open()
+        await store.keep_voices(await voices.existing_ids())
         engine = _engine(settings, metrics)
         stack.push_async_callback(engine.close)
         queue = FairQueue(

@@ -134,8 +134,8 @@ async def remove_voice(request: VoiceRequest, voice_id: str, *, device_id: str |
     voice = await find_voice(request, voice_id, device_id=device_id)
     await request.state["training"].doom(voice.id)
     await request.state["voices"].delete(voice.id, device_id=voice.device_id)
-    await request.state["training"].forget(voice.id)
     await request.state["synthesis"].forget_voice(voice.id)
+    await request.state["training"].forget(voice)
     return JSONResponse(DeletedAnswer(data=Deleted(id=voice.id)).model_dump(mode="json"))
 
 
