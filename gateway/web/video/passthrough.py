@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from gateway.domain.errors import GatewayError, not_found
+from gateway.domain.errors import GatewayError, headers_too_large, not_found
 from gateway.infrastructure.duix import CONNECTION_ERRORS
 from gateway.services.video.engines import EngineState, EngineWatch
 from gateway.services.video.queue import VideoQueue, engine_not_ready
@@ -48,6 +48,8 @@ async def forward(request: Request) -> Response:
             timeout=httpx.Timeout(settings.forward_timeout, connect=5.0),
         ) as answer:
             return await _answer(answer)
+    except httpx.InvalidURL as error:  # what is not UTF-8 grows threefold on the way
+        raise headers_too_large() from error
     except CONNECTION_ERRORS as error:
         raise engine_not_ready() from error
     except (httpx.HTTPError, aiohttp.ClientError) as error:

@@ -66,3 +66,8 @@ def test_options_may_be_nested_as_far_as_anybody_needs(bench: VideoBench, clip: 
 def test_headers_that_are_no_ascii_do_not_stop_what_is_passed_on(bench: VideoBench, name: str) -> None:
     answer = requests.get(bench.client.url + "/easy/other", headers={name: "\xe9\xff".encode("latin-1")}, timeout=10)
     assert answer.status_code == 404, "the engine has no such address"
+
+
+def test_an_address_that_is_too_long_to_be_passed_on_is_refused(bench: VideoBench) -> None:
+    answer = requests.get(bench.client.url + "/easy/" + "%ff" * 10_000, timeout=10)
+    assert (answer.status_code, answer.json()["code"]) == (431, "headers_too_large")
