@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from gateway.domain.errors import storage_full
 from gateway.infrastructure.sandbox import READ_SAFELY, Bounds, Completed, Sandbox
 
 MIB = 2**20
@@ -28,13 +28,23 @@ EVEN_AND_BOUNDED = (
     f"scale=w='min(iw,{MAX_SIDE})':h='min(ih,{MAX_SIDE})':force_original_aspect_ratio=decrease:force_divisible_by=2"
 )
 MIXES = ("aformat=channel_layouts=mono", "pan=mono|c0=c0")
+REENCODED_GROWTH = 2  # H.264 of this quality against HEVC
 SILENT_PEAK = 33  # of 32767: -60 dB
 LEVEL_BLOCK = 1 << 20
 WAV_HEADER_BYTES = 44
+FULL_WORDS = ("No space left on device", "Disk quota exceeded", "File too large")
 
 
 class NotMediaError(Exception):
     """ffprobe finds nothing in the file that it may open."""
+
+
+class OutOfRoomError(Exception):
+    """What ffmpeg would write is over its bound, or over what the disk holds; `written` bytes were."""
+
+    def __init__(self, written: int) -> None:
+        super().__init__(f"after {written} bytes")
+        self.written = written
 
 
 class ConversionError(Exception):
@@ -147,17 +157,38 @@ def engine_can_take(info: MediaInfo) -> bool:
     )
 
 
+def audio_bytes(seconds: float) -> int:
+    """Size of that much sound as the engine gets it."""
+    return WAV_HEADER_BYTES + math.ceil(seconds * SAMPLE_RATE * 2)
+
+
+def likely_video_bytes(info: MediaInfo, size: int, *, seconds: float) -> int:
+    """About the size of that much of a clip as the engine gets it; re-encoded ones may come out larger or smaller.
+
+    Args:
+        size: bytes of the clip as it is.
+    """
+    if engine_can_take(info):
+        return size
+    needed = min(1.0, seconds / info.seconds) if info.seconds else 1.0
+    return math.ceil(REENCODED_GROWTH * size * needed)
+
+
 async def to_engine_audio(
-    sandbox: Sandbox, source: Path, target: Path, *, max_seconds: float, limit_seconds: float
+    sandbox: Sandbox, source: Path, target: Path, *, max_seconds: float, file_bytes: int, limit_seconds: float
 ) -> float:
     """Write the first sound stream as 16 kHz mono s16 WAV; returns its length in seconds.
 
     A file without an index, or with nothing but a header, decodes to nothing and exit status 0: the length that came
     out is what counts. Stereo of opposite phases mixes down to silence: then the first channel is taken.
 
+    Args:
+        max_seconds: what is longer is cut a second later.
+        file_bytes: most bytes to write.
+
     Raises:
         ConversionError: ffmpeg can't decode it in time.
-        GatewayError: ``storage_full`` (507).
+        OutOfRoomError: the sound does not fit.
     """
     for mix in MIXES:
         command = [
@@ -166,8 +197,7 @@ async def to_engine_audio(
             *("-af", f"{mix},aresample={SAMPLE_RATE}:resampler=soxr", "-c:a", "pcm_s16le", "-fflags", "+bitexact"),
             *("-flags:a", "+bitexact", "-f", "wav", "-y", str(target)),
         ]
-        size = int((max_seconds + 10) * SAMPLE_RATE * 2)
-        bounds = Bounds(limit_seconds, math.ceil(limit_seconds), 1 * GIB, size)
+        bounds = Bounds(limit_seconds, math.ceil(limit_seconds), 1 * GIB, file_bytes)
         _require(await sandbox.run(command, folder=target.parent, bounds=bounds), target)
         if await asyncio.to_thread(_is_audible, target):
             break
@@ -203,7 +233,7 @@ async def to_engine_video(
 
     Raises:
         ConversionError: ffmpeg can't decode it in time.
-        GatewayError: ``storage_full`` (507).
+        OutOfRoomError: the picture does not fit.
     """
     rate = info.picture.rate if info.picture and info.picture.rate else Fraction(25)
     steady = min(MAX_FRAME_RATE, max(1, round(rate)))
@@ -225,6 +255,6 @@ def _wav_seconds(path: Path) -> float:
 def _require(done: Completed, target: Path) -> None:
     if done.ok and target.is_file():
         return
-    if "No space left on device" in done.stderr or "File too large" in done.stderr:
-        raise storage_full()
+    if done.status == -signal.SIGXFSZ or any(words in done.stderr for words in FULL_WORDS):
+        raise OutOfRoomError(target.stat().st_size if target.is_file() else 0)
     raise ConversionError("timed out" if done.timed_out else done.stderr[-300:])

@@ -19,7 +19,12 @@ PICTURE_BYTES_PER_SECOND = 2**20
 def bytes_needed(inputs: Inputs, *, audio_seconds: float) -> int:
     """How much an engine may write while it makes a video of prepared inputs."""
     video = stored_file(inputs.video)
-    return COPIES * ((video.size if video else 0) + int(audio_seconds * PICTURE_BYTES_PER_SECOND))
+    return engine_bytes(video.size if video else 0, audio_seconds=audio_seconds)
+
+
+def engine_bytes(video: int, *, audio_seconds: float) -> int:
+    """How much an engine may write while it makes a video of a clip of so many bytes."""
+    return COPIES * (video + int(audio_seconds * PICTURE_BYTES_PER_SECOND))
 
 
 class DiskPause:

@@ -19,13 +19,13 @@ from gateway.domain.errors import GatewayError
 from gateway.domain.task import Task, TaskState
 from gateway.infrastructure import media
 from gateway.infrastructure.files import publish, temporary_path
-from gateway.infrastructure.media import ConversionError, MediaInfo, NotMediaError
+from gateway.infrastructure.media import ConversionError, MediaInfo, NotMediaError, OutOfRoomError
 from gateway.infrastructure.media_folder import Inputs, MediaFolder, is_plain_file, link_or_copy
 from gateway.infrastructure.sandbox import Sandbox
 from gateway.infrastructure.tasks import TaskStore
 from gateway.services.video.loops import forever
 from gateway.services.video.outcome import Outcomes
-from gateway.services.video.pause import DiskPause
+from gateway.services.video.pause import DiskPause, engine_bytes
 from gateway.settings import VideoSettings
 
 log = structlog.stdlib.get_logger(__name__)
@@ -49,6 +49,7 @@ class Chosen:
 
     audio: Path
     video: Path
+    sound: MediaInfo
     picture: MediaInfo
     swapped: bool
 
@@ -73,6 +74,7 @@ class Preparation:
         self._pause = pause
         self._settings = settings
         self._ahead = len(settings.duix_url) + PREPARED_AHEAD
+        self._needs: dict[str, int] = {}
 
     async def inspect_forever(self) -> None:
         """Look at new tasks as they come."""
@@ -90,12 +92,49 @@ class Preparation:
             await self._guarded(task, self._inspect)
 
     async def _convert_next(self) -> None:
-        task = next(iter(self._store.live(TaskState.QUEUED)), None)
         enough = len(self._store.live(TaskState.PREPARED)) >= self._ahead
-        if task is None or enough or self._pause.active:
+        task = None if enough else await self._first_that_fits()
+        if task is None:
             await self._store.wait_for_change(IDLE_SECONDS)
         else:
             await self._guarded(task, self._convert)
+
+    async def _first_that_fits(self) -> Task | None:
+        """The first task that the disk has room for; where none fits, the queue pauses for the smallest."""
+        queued = self._store.live(TaskState.QUEUED)
+        self._needs = {task.code: self._needs[task.code] for task in queued if task.code in self._needs}
+        missed = []
+        for task in queued:
+            needed = self._needs.get(task.code, 0)  # not looked at by this process: looked at when it is converted
+            if self._pause.fits(needed):
+                self._pause.miss("conversion", 0)
+                return task
+            missed.append(needed)
+        # Whatever is further on will make room, or not: that is no pause.
+        idle = self._store.live_count == len(queued)
+        self._pause.miss("conversion", min(missed, default=0) if idle else 0)
+        return None
+
+    def _has_room(self, task: Task, needed: int) -> bool:
+        self._set_aside(task, max(needed, self._needs.get(task.code, 0)))
+        return self._pause.fits(self._needs[task.code])
+
+    def _set_aside(self, task: Task, needed: int) -> None:
+        """Note how much room a task takes from here to its video.
+
+        Raises:
+            UnusableError: the disk could not hold it if it were empty.
+        """
+        self._needs[task.code] = needed
+        if not self._pause.could_fit(needed):
+            raise UnusableError("disk_too_small")
+
+    def _likely_bytes(self, chosen: Chosen, seconds: float) -> int:
+        """What is converted, and what the engine makes of it; `seconds` of audio."""
+        size = chosen.video.stat().st_size
+        video = media.likely_video_bytes(chosen.picture, size, seconds=seconds + VIDEO_MARGIN_SECONDS)
+        converted = media.audio_bytes(seconds) + (0 if media.engine_can_take(chosen.picture) else video)
+        return converted + engine_bytes(video, audio_seconds=seconds)
 
     async def _guarded(self, task: Task, step: Step) -> None:
         """Do one step of one task; whatever is wrong with it ends in the task's record, not in the loop."""
@@ -115,17 +154,26 @@ class Preparation:
             await self._outcomes.fail(task, "conversion_failed")
 
     async def _inspect(self, task: Task) -> None:
-        await self._choose(self._folder.inputs_of(task.key))
+        chosen = await self._choose(self._folder.inputs_of(task.key))
+        self._set_aside(task, self._likely_bytes(chosen, chosen.sound.seconds or 0.0))
         await self._store.change(task, {TaskState.SUBMITTED}, state=TaskState.QUEUED)
 
     async def _convert(self, task: Task) -> None:
         inputs = self._folder.inputs_of(task.key)
         chosen = await self._choose(inputs)
+        if not self._has_room(task, self._likely_bytes(chosen, chosen.sound.seconds or 0.0)):
+            return
         if chosen.swapped:
             log.info("audio and video were swapped", task=task.code)
         try:
             seconds = await self._audio(chosen.audio, inputs.audio)
+            if not self._has_room(task, self._likely_bytes(chosen, seconds)):  # headers lie, or don't tell the length
+                return
             await self._video(chosen, inputs.video, seconds=seconds + VIDEO_MARGIN_SECONDS)
+        except OutOfRoomError as error:
+            # More than expected, or others took the room: the next time with twice as much.
+            self._set_aside(task, 2 * max(self._needs[task.code], error.written))
+            return
         except ConversionError as error:
             log.info("conversion failed", task=task.code, said=str(error))
             raise UnusableError("conversion_failed") from error
@@ -138,11 +186,11 @@ class Preparation:
             if not audio.has_sound:
                 raise UnusableError("no_sound")
             self._require_length(audio)
-            return Chosen(inputs.uploaded_audio, inputs.uploaded_video, video, swapped=False)
+            return Chosen(inputs.uploaded_audio, inputs.uploaded_video, audio, video, swapped=False)
         if not (audio.picture and video.has_sound):
             raise UnusableError("no_picture")
         self._require_length(video)
-        return Chosen(inputs.uploaded_video, inputs.uploaded_audio, audio, swapped=True)
+        return Chosen(inputs.uploaded_video, inputs.uploaded_audio, video, audio, swapped=True)
 
     def _require_length(self, audio: MediaInfo) -> None:
         if audio.seconds and audio.seconds > self._settings.audio_max_seconds:
@@ -161,7 +209,12 @@ class Preparation:
         limit = self._settings.audio_max_seconds
         try:
             seconds = await media.to_engine_audio(
-                self._sandbox, source, temporary, max_seconds=limit, limit_seconds=self._settings.conversion_timeout
+                self._sandbox,
+                source,
+                temporary,
+                max_seconds=limit,
+                file_bytes=min(media.audio_bytes(limit + 10), self._pause.room),
+                limit_seconds=self._settings.conversion_timeout,
             )
             if seconds < SHORTEST_SECONDS:
                 raise UnusableError("no_sound")
@@ -177,6 +230,7 @@ class Preparation:
             await asyncio.to_thread(link_or_copy, chosen.video, target)
             return
         temporary = temporary_path(target.parent)
+        room = self._pause.room
         try:
             await media.to_engine_video(
                 self._sandbox,
@@ -184,7 +238,7 @@ class Preparation:
                 temporary,
                 info=chosen.picture,
                 seconds=seconds,
-                file_bytes=self._settings.max_upload_bytes,
+                file_bytes=min(self._settings.max_upload_bytes, room),
                 limit_seconds=self._settings.conversion_timeout,
             )
             with suppress(NotMediaError):
@@ -192,5 +246,9 @@ class Preparation:
                     await asyncio.to_thread(publish, temporary, target)
                     return
             raise UnusableError("not_video")
+        except OutOfRoomError as error:
+            if room <= self._settings.max_upload_bytes:
+                raise
+            raise UnusableError("conversion_failed") from error  # no disk would be large enough
         finally:
             temporary.unlink(missing_ok=True)

@@ -63,7 +63,9 @@ async def require_made_right(sandbox: Sandbox, source: Path, target: Path) -> me
 @pytest.mark.parametrize("name", ["a.wav", "a.mp3", "a.m4a", "a.flac", "a.ogg", "a.aac"])
 async def test_any_audio_becomes_16_khz_mono(tmp_path: Path, sandbox: Sandbox, name: str) -> None:
     source = make_speech(tmp_path / name, rate=44100)
-    seconds = await media.to_engine_audio(sandbox, source, tmp_path / "o.wav", max_seconds=60, limit_seconds=60)
+    seconds = await media.to_engine_audio(
+        sandbox, source, tmp_path / "o.wav", max_seconds=60, file_bytes=10**8, limit_seconds=60
+    )
     stream = facts(tmp_path / "o.wav")["streams"][0]
     assert (stream["codec_name"], stream["sample_rate"], stream["channels"]) == ("pcm_s16le", "16000", 1)
     assert abs(seconds - 1.0) < 0.1
@@ -72,7 +74,9 @@ async def test_any_audio_becomes_16_khz_mono(tmp_path: Path, sandbox: Sandbox, n
 
 async def test_stereo_of_opposite_phases_stays_audible(tmp_path: Path, sandbox: Sandbox) -> None:
     ffmpeg("-f", "lavfi", "-i", "aevalsrc=0.5*sin(440*2*PI*t)|-0.5*sin(440*2*PI*t):d=1", tmp_path / "a.wav")
-    await media.to_engine_audio(sandbox, tmp_path / "a.wav", tmp_path / "o.wav", max_seconds=60, limit_seconds=60)
+    await media.to_engine_audio(
+        sandbox, tmp_path / "a.wav", tmp_path / "o.wav", max_seconds=60, file_bytes=10**8, limit_seconds=60
+    )
     samples = np.frombuffer((tmp_path / "o.wav").read_bytes()[44:], dtype="<i2")
     assert np.abs(samples).max() > 10_000
 
@@ -82,7 +86,9 @@ async def test_a_header_without_sound_has_no_length(tmp_path: Path, sandbox: San
     source.write_bytes(source.read_bytes()[:78])
     target = tmp_path / "o.wav"
     try:
-        seconds = await media.to_engine_audio(sandbox, source, target, max_seconds=60, limit_seconds=60)
+        seconds = await media.to_engine_audio(
+            sandbox, source, target, max_seconds=60, file_bytes=10**8, limit_seconds=60
+        )
     except ConversionError:
         return
     assert seconds == 0
@@ -91,7 +97,7 @@ async def test_a_header_without_sound_has_no_length(tmp_path: Path, sandbox: San
 async def test_endless_audio_is_cut(tmp_path: Path, sandbox: Sandbox) -> None:
     ffmpeg("-f", "lavfi", "-i", "anullsrc=r=16000:cl=mono", "-t", "600", tmp_path / "a.flac")
     seconds = await media.to_engine_audio(
-        sandbox, tmp_path / "a.flac", tmp_path / "o.wav", max_seconds=5, limit_seconds=60
+        sandbox, tmp_path / "a.flac", tmp_path / "o.wav", max_seconds=5, file_bytes=10**8, limit_seconds=60
     )
     assert 5 < seconds <= 6
 
@@ -112,7 +118,9 @@ async def test_files_that_name_other_files_are_not_opened(tmp_path: Path, sandbo
         with pytest.raises(NotMediaError):
             await media.probe(sandbox, path)
         with pytest.raises(ConversionError):
-            await media.to_engine_audio(sandbox, path, tmp_path / "o.wav", max_seconds=5, limit_seconds=30)
+            await media.to_engine_audio(
+                sandbox, path, tmp_path / "o.wav", max_seconds=5, file_bytes=10**8, limit_seconds=30
+            )
 
 
 async def test_a_process_that_hangs_is_ended(tmp_path: Path, sandbox: Sandbox) -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 import time
 from collections import namedtuple
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway.domain.task import Task, TaskState
+from gateway.infrastructure import media
 from gateway.infrastructure.duix import EngineTask, Stage, Submission, SubmitAnswer
 from gateway.services.video import pause
-from tests.support.video_parts import ScriptedEngine, video_parts
+from tests.support.video import make_clip, make_speech
+from tests.support.video_parts import Parts, ScriptedEngine, video_parts
 
 MIB = 2**20
 Usage = namedtuple("Usage", "total used free")
@@ -118,3 +123,82 @@ async def test_what_an_attempt_left_is_not_taken_for_a_full_disk(tmp_path: Path,
         async with parts.queue.running():
             task = await parts.until("a", lambda task: not task.is_live)
     assert (task.failure_code, task.attempt) == ("engine_error", 2)
+
+
+NOISE = ("-vf", "noise=alls=60:allf=t", "-pix_fmt", "yuv422p")
+NOISY = (*NOISE, "-c:v", "libx264", "-preset", "ultrafast", "-crf", "12")
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clip of some megabytes that must be converted."""
+    return make_clip(tmp_path_factory.mktemp("clip") / "noisy.mp4", size="320x240", options=NOISY)
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_speech(tmp_path_factory.mktemp("speech") / "a.wav", seconds=1)
+
+
+async def submitted(parts: Parts, code: str, speech: Path, clip: Path) -> None:
+    shutil.copy(speech, parts.folder.root / speech.name)
+    shutil.copy(clip, parts.folder.root / clip.name)
+    await parts.queue.submit(code, audio_url=speech.name, video_url=clip.name, options={})
+
+
+async def test_a_conversion_that_does_not_fit_lets_others_by_and_waits(
+    tmp_path: Path, disk: Disk, clip: Path, speech: Path
+) -> None:
+    plain = make_clip(tmp_path / "plain.mp4")
+    disk.free = 8 * MIB
+    async with video_parts(tmp_path, ScriptedEngine(), min_free_bytes=MIB) as parts:
+        await submitted(parts, "large", speech, clip)
+        await submitted(parts, "small", speech, plain)
+        async with parts.queue.running():
+            await parts.until("small", running)
+            await parts.queue.cancel(await parts.task("small"))
+            assert (await parts.task("large")).state is TaskState.QUEUED
+            deadline = time.monotonic() + 20
+            while not parts.queue.paused:
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.05)
+            parts.workers[0]._engine.client.at_work.clear()  # type: ignore[attr-defined]
+            disk.free = 90 * MIB
+            await parts.until("large", running)
+
+
+async def test_a_conversion_that_never_fits_is_not_repeated_for_ever(
+    tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch, clip: Path, speech: Path
+) -> None:
+    disk.free = disk.total
+    bounds, convert = [], media.to_engine_video
+
+    async def counted(*arguments: Any, file_bytes: int, **more: Any) -> None:
+        bounds.append(file_bytes)
+        await convert(*arguments, file_bytes=MIB // 4, **more)  # ffmpeg meets the end of the disk
+
+    monkeypatch.setattr(media, "to_engine_video", counted)
+    async with video_parts(tmp_path, ScriptedEngine(), min_free_bytes=MIB) as parts:
+        await submitted(parts, "a", speech, clip)
+        async with parts.queue.running():
+            task = await parts.until("a", lambda task: not task.is_live)
+            assert task.failure_code == "disk_too_small"
+    assert 1 < len(bounds) < 10
+    assert all(bound <= disk.total - MIB for bound in bounds), "the reserve stays free"
+
+
+async def test_a_video_that_can_not_be_known_to_fit_is_not_failed(
+    tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch, speech: Path
+) -> None:
+    plain = make_clip(tmp_path / "plain.mp4")
+    probe = media.probe
+
+    async def lengthless(*arguments: Any) -> media.MediaInfo:
+        found = await probe(*arguments)
+        return found if found.picture else replace(found, seconds=None)
+
+    monkeypatch.setattr(media, "probe", lengthless)
+    async with video_parts(tmp_path, ScriptedEngine(), min_free_bytes=MIB) as parts:
+        await submitted(parts, "a", speech, plain)
+        async with parts.queue.running():
+            await parts.until("a", running)
