@@ -177,7 +177,6 @@ class MediaFolder:
             for path in (audio, video):
                 with suppress(PermissionError):
                     os.utime(path)  # what is used is kept
-            sync_folder(inputs.folder)
             sync_folder(self.inputs)
 
     def drop_inputs(self, key: str) -> None:
@@ -249,7 +248,7 @@ def stored_file(path: Path) -> StoredFile | None:
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """Give a file a second name, in place of what has that name; a copy where it is another user's file.
+    """Give a file a second name, durably, in place of what has that name; a copy where it is another user's file.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -257,7 +256,9 @@ def link_or_copy(source: Path, target: Path) -> None:
     """
     target.unlink(missing_ok=True)
     try:
-        os.link(source, target, follow_symlinks=False)
+        with disk_full_is_507():
+            os.link(source, target, follow_symlinks=False)
+            sync_folder(target.parent)
     except OSError as error:
         if error.errno not in _NOT_OURS:
             raise

@@ -134,6 +134,11 @@ class EngineWorker:
         return bytes_needed(self._folder.inputs_of(task.key), audio_seconds=task.audio_seconds)
 
     async def _claim(self, task: Task) -> Task | None:
+        inputs = self._folder.inputs_of(task.key)
+        if not (is_plain_file(inputs.audio) and is_plain_file(inputs.video)):
+            log.warning("prepared inputs are gone", task=task.code)
+            await self._store.change(task, {TaskState.PREPARED}, state=TaskState.QUEUED)
+            return None
         code = engine_code_of(task, claims_of(task) + 1)
         await asyncio.to_thread(self._folder.prepare)
         await asyncio.to_thread(self._folder.drop_attempt, code)
