@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gateway.domain.errors import GatewayError, storage_full
+from gateway.domain.errors import storage_full
 
 TEMPORARY_SUFFIX = ".part"
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -77,21 +77,6 @@ def publish(temporary: Path, final: Path) -> None:
         sync_folder(final.parent)
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replace a file's content in one step: after a crash it is either the old or the new one.
-
-    Raises:
-        GatewayError: ``storage_full`` (507); the old file is untouched.
-    """
-    temporary = temporary_path(path.parent)
-    try:
-        with disk_full_is_507():
-            temporary.write_bytes(data)
-        publish(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def sweep_temporary(folder: Path) -> int:
     """Delete what a crash left unfinished in a folder and below; returns how many files."""
     removed = 0
@@ -100,10 +85,3 @@ def sweep_temporary(folder: Path) -> int:
             leftover.unlink(missing_ok=True)
             removed += 1
     return removed
-
-
-def is_full(error: BaseException) -> bool:
-    """Whether an error, or what caused it, means that the disk is full."""
-    if isinstance(error, GatewayError):
-        return error.code == "storage_full"
-    return isinstance(error, OSError) and error.errno in FULL

@@ -61,6 +61,7 @@ class Operation:
 
     Attributes:
         query: model of the query string.
+        takes: model of the request's own headers, by their names as aliases.
         body: model of the JSON body, or a ``Form``.
         answer: model of the JSON answer.
         content: media types of an answer that is no JSON, in OpenAPI's terms.
@@ -72,6 +73,7 @@ class Operation:
     summary: str
     tag: str
     query: type[BaseModel] | None = None
+    takes: type[BaseModel] | None = None
     body: type[BaseModel] | Form | None = None
     answer: type[BaseModel] | None = None
     content: Mapping[str, Any] | None = None
@@ -110,7 +112,7 @@ def _path_parameters(route: Route) -> list[dict[str, Any]]:
     ]
 
 
-def _query_parameters(model: type[BaseModel] | None) -> list[dict[str, Any]]:
+def _parameters(model: type[BaseModel] | None, *, where: str) -> list[dict[str, Any]]:
     if model is None:
         return []
     schema = model.model_json_schema()
@@ -124,7 +126,7 @@ def _query_parameters(model: type[BaseModel] | None) -> list[dict[str, Any]]:
         parameters.append(
             {
                 "name": name,
-                "in": "query",
+                "in": where,
                 "required": name in required,
                 "description": described.get("description", ""),
                 "schema": inner,
@@ -191,7 +193,11 @@ def _describe(route: Route, declared: Operation, *, method: str) -> dict[str, An
         "summary": declared.summary,
         "description": (route.endpoint.__doc__ or "").strip(),
         "tags": [declared.tag],
-        "parameters": [*_path_parameters(route), *_query_parameters(declared.query)],
+        "parameters": [
+            *_path_parameters(route),
+            *_parameters(declared.query, where="query"),
+            *_parameters(declared.takes, where="header"),
+        ],
         "responses": _responses(declared),
     }
     body = _request_body(declared.body)

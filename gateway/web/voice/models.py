@@ -27,6 +27,11 @@ DeviceId = Annotated[
     AfterValidator(check_device_id),
     Field(description="The client's own id; only it sees its voices.", min_length=1, max_length=MAX_DEVICE_ID),
 ]
+AnyDeviceId = Annotated[
+    str,
+    AfterValidator(lambda device_id: check_device_id(device_id) if device_id else ""),
+    Field(description="The device whose voices are meant.", max_length=MAX_DEVICE_ID),
+]
 VoiceName = Annotated[
     str, AfterValidator(check_name), Field(description="Name of the voice.", min_length=1, max_length=MAX_NAME)
 ]
@@ -45,6 +50,18 @@ class DeviceQuery(Request):
     """Names the device that asks."""
 
     device_id: DeviceId
+
+
+class AnyDeviceQuery(Request):
+    """May name a device."""
+
+    device_id: AnyDeviceId = ""
+
+
+class DeviceHeader(Request):
+    """The same as a header, for clients that can't add fields."""
+
+    device_id: AnyDeviceId = Field("", alias="X-Device-ID")
 
 
 class PageQuery(DeviceQuery):

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.domain.engine import broken_stream
 from gateway.domain.errors import GatewayError, not_found
-from gateway.domain.naming import check_device_id, is_printable, is_voice_id
+from gateway.domain.naming import is_printable, is_voice_id
 from gateway.domain.speech import OPENAI_PCM_RATE, AudioFormat, SpeechMode, SpeechOrder, choose_mode
 from gateway.domain.text import clean_text
 from gateway.domain.voice import Voice, VoiceStatus
@@ -23,9 +23,11 @@ from gateway.infrastructure.cosyvoice import StreamBroken
 from gateway.services.synthesis import ATTEMPTS, Speaker, Synthesis
 from gateway.web.middleware.access import presented_key
 from gateway.web.openapi import operation
-from gateway.web.params import parse_json
+from gateway.web.params import parse_json, parse_query, validate
 from gateway.web.voice.lookup import find_voice, require_usable, speaker_of
 from gateway.web.voice.models import (
+    AnyDeviceQuery,
+    DeviceHeader,
     OpenAIModel,
     OpenAIModels,
     OpenAISpeechBody,
@@ -57,8 +59,16 @@ def openai_voice_not_found(voice: str) -> GatewayError:
 
 def _device(request: VoiceRequest, named: str | None) -> str | None:
     """The device whose voices are meant; None: the client has not said."""
-    given = named or request.headers.get("x-device-id", "")
-    return check_device_id(given) if given else None
+    told = validate(DeviceHeader, {"X-Device-ID": _in_utf8(request.headers.get("x-device-id", ""))})
+    return named or told.device_id or None
+
+
+def _in_utf8(header: str) -> str:
+    """A header's value as its sender meant it: the server reads Latin-1, clients write UTF-8."""
+    try:
+        return header.encode("latin-1").decode()
+    except UnicodeError:
+        return header
 
 
 def _sees_all(request: VoiceRequest) -> bool:
@@ -182,6 +192,7 @@ class SpeechStream:
 @operation(
     summary="Speak a text (OpenAI)",
     tag="openai",
+    takes=DeviceHeader,
     body=OpenAISpeechBody,
     content={"audio/*": {"schema": {"type": "string", "format": "binary"}}},
     errors={
@@ -233,10 +244,18 @@ async def model(request: VoiceRequest) -> Response:
     raise not_found()
 
 
-@operation(summary="Voices (OpenAI)", tag="openai", answer=OpenAIVoices, openai=True)
+@operation(
+    summary="Voices (OpenAI)",
+    tag="openai",
+    query=AnyDeviceQuery,
+    takes=DeviceHeader,
+    answer=OpenAIVoices,
+    errors={400: "The device's id is not valid."},
+    openai=True,
+)
 async def voices(request: VoiceRequest) -> Response:
     """Ready voices of the device in X-Device-ID (or ?device_id=); with an administrator's key and no device: all."""
-    device_id = _device(request, request.query_params.get("device_id"))
+    device_id = _device(request, parse_query(request, AnyDeviceQuery).device_id)
     if device_id is None and not _sees_all(request):
         return JSONResponse(OpenAIVoices(data=[]).model_dump(mode="json"))
     found, _ = await request.state["voices"].page(device_id=device_id, limit=MAX_LISTED, offset=0)

@@ -130,6 +130,17 @@ def test_a_voice_goes_by_name_within_its_device(client: openai.OpenAI, bench: Vo
     assert requests.post(bench.url + "/v1/audio/speech", json={**body, "voice": voice}, timeout=10).status_code == 200
 
 
+def test_a_device_in_any_script_is_understood_in_the_header(bench: VoiceBench) -> None:
+    voice = bench.ready_voice(device="客户端 1", name="小明")
+    for device in ("客户端 1".encode(), "客户端 2".encode(), b"caf\xe9"):
+        listed = requests.get(bench.url + "/v1/audio/voices", headers={"X-Device-ID": device}, timeout=10)
+        assert listed.status_code == 200, listed.text
+        expected = [voice] if device.endswith(b"1") else []
+        assert [one["id"] for one in listed.json()["data"]] == expected
+    bad = requests.get(bench.url + "/v1/audio/voices", headers={"X-Device-ID": "x" * 300}, timeout=10)
+    assert (bad.status_code, bad.json()["error"]["code"]) == (400, "invalid_device_id")
+
+
 def test_errors_have_openais_shape(client: openai.OpenAI, voice: str) -> None:
     with pytest.raises(openai.NotFoundError) as missing:
         client.audio.speech.create(model="tts-1", voice="nobody", input="Hello.")

