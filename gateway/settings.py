@@ -220,10 +220,15 @@ class VideoSettings(CommonSettings):
         30.0, description="Seconds the engine gets to answer a call that is passed on.", gt=0
     )
 
-    results_max_age: int = Field(7 * 86400, description="Seconds that finished videos are kept.", ge=60)
+    results_max_age: int = Field(
+        7 * 86400, description="Seconds that finished videos, and what engines leave in temp, are kept.", ge=60
+    )
     results_max_bytes: int = Field(100 * GIB, description="Total size of finished videos; the oldest go first.", ge=MIB)
     uploads_max_age: int = Field(7 * 86400, description="Seconds that uploads are kept after their last use.", ge=60)
     uploads_max_bytes: int = Field(100 * GIB, description="Total size of uploads; the oldest go first.", ge=MIB)
+    temp_max_bytes: int = Field(
+        100 * GIB, description="Total size of what engines leave in temp; the oldest go first.", ge=MIB
+    )
     tasks_max_age: int = Field(30 * 86400, description="Seconds that ended tasks are remembered.", ge=60)
     retention_interval: float = Field(300.0, description="Seconds between two clean-ups.", gt=0)
 

@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from itertools import accumulate
 from pathlib import Path
 
 import structlog
@@ -23,15 +24,15 @@ ORPHAN_SECONDS = 3600.0
 
 
 def expired(files: Iterable[StoredFile], *, now: float, max_age: float, max_bytes: int) -> list[StoredFile]:
-    """Which files go: all older than `max_age` seconds, then the oldest until the rest fits into `max_bytes`."""
+    """Which files go: all older than `max_age` seconds, then the oldest until the rest fits into `max_bytes`.
+
+    The newest of those that are young enough stays even where it alone is too large: somebody is about to fetch it.
+    """
     newest_first = sorted(files, key=lambda file: file.modified, reverse=True)
-    gone, kept_bytes = [], 0
-    for file in newest_first:
-        if now - file.modified > max_age or kept_bytes + file.size > max_bytes:
-            gone.append(file)
-        else:
-            kept_bytes += file.size
-    return gone
+    young = [file for file in newest_first if now - file.modified <= max_age]
+    sizes = accumulate(file.size for file in young)
+    kept = max(1, sum(size <= max_bytes for size in sizes))
+    return newest_first[min(kept, len(young)) :]
 
 
 class Retention:
@@ -80,15 +81,27 @@ class Retention:
             for path in self._folder.inputs.iterdir()
             if path.name not in live_keys and _is_old(path, now, ORPHAN_SECONDS)
         ]
-        leftovers = [
-            path
-            for path in self._folder.temp.iterdir()
-            if _engine_code(path.name) not in live_codes and _is_old(path, now, self._settings.results_max_age)
-        ]
+        leftovers = self._leftovers(live_codes, now)
         kept = [path for path in [*orphans, *leftovers] if not _remove(path)]
         if kept:
             log.warning("the engine's leftovers can't be deleted", count=len(kept), example=str(kept[0]))
         return len(orphans) + len(leftovers) - len(kept)
+
+    def _leftovers(self, live_codes: frozenset[str], now: float) -> list[Path]:
+        dead = [weighed(path) for path in self._folder.temp.iterdir() if _engine_code(path.name) not in live_codes]
+        gone = expired(dead, now=now, max_age=self._settings.results_max_age, max_bytes=self._settings.temp_max_bytes)
+        # What was written a moment ago may be an engine's work on a task that is not ours, or no longer.
+        return [file.path for file in gone if now - file.modified > ORPHAN_SECONDS]
+
+
+def weighed(path: Path) -> StoredFile:
+    """A file, or a folder with all that is in it: its total size and its latest change."""
+    size, modified = 0, 0.0
+    for part in (path, *path.rglob("*")) if path.is_dir() and not path.is_symlink() else (path,):
+        with suppress(FileNotFoundError):
+            found = part.lstat()
+            size, modified = size + found.st_size, max(modified, found.st_mtime)
+    return StoredFile(path, path.name, size, modified)
 
 
 def _is_old(path: Path, now: float, seconds: float) -> bool:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.domain.task import TaskState
 from gateway.infrastructure.media_folder import StoredFile
 from gateway.services.video.retention import expired
+from tests.support.video_parts import ScriptedEngine, video_parts
 
 
 def stored(name: str, *, size: int = 10, age: float = 0.0) -> StoredFile:
@@ -34,5 +38,33 @@ def test_what_stays_fits_and_is_young(files: list[tuple[int, float]], max_bytes:
     all_files = [stored(str(i), size=size, age=age) for i, (size, age) in enumerate(files)]
     gone = names(expired(all_files, now=1000.0, max_age=max_age, max_bytes=max_bytes))
     stays = [file for file in all_files if file.name not in gone]
-    assert sum(file.size for file in stays) <= max_bytes
+    assert sum(file.size for file in stays) <= max_bytes or len(stays) == 1
     assert all(1000.0 - file.modified <= max_age for file in stays)
+    young_gone = [file for file in all_files if file.name in gone and 1000.0 - file.modified <= max_age]
+    assert all(old.modified <= kept.modified for old in young_gone for kept in stays)
+
+
+def test_what_is_older_than_the_first_that_does_not_fit_goes_too() -> None:
+    files = [stored("small", size=1, age=3), stored("large", size=90, age=2), stored("new", size=20, age=1)]
+    assert names(expired(files, now=1000.0, max_age=60, max_bytes=100)) == {"small", "large"}
+
+
+def test_the_newest_stays_whatever_its_size_but_not_for_ever() -> None:
+    files = [stored("old", size=1, age=2), stored("new", size=200, age=1)]
+    assert names(expired(files, now=1000.0, max_age=60, max_bytes=100)) == {"old"}
+    assert names(expired(files, now=1100.0, max_age=60, max_bytes=100)) == {"old", "new"}
+
+
+async def test_what_engines_leave_has_a_total_size_too_but_not_under_a_task(tmp_path: Path) -> None:
+    async with video_parts(tmp_path, ScriptedEngine(), temp_max_bytes=2**20) as parts:
+        task = await parts.add("mine")
+        await parts.store.change(task, {task.state}, state=TaskState.RUNNING, engine_code="mine")
+        hour = 3600
+        for name, age in (("mine", 9), ("older", 8), ("old", 7), ("new", 6), ("working", 0)):
+            work = parts.folder.temp / name / "frames"
+            work.mkdir(parents=True)
+            (work / "1.png").write_bytes(b"x" * 600_000)
+            for path in (work / "1.png", work, work.parent):
+                os.utime(path, (time.time() - age * hour,) * 2)
+        await parts.retention.clean_up()
+        assert {path.name for path in parts.folder.temp.iterdir()} == {"mine", "working"}
