@@ -21,6 +21,7 @@ from gateway.domain.voice import Voice, VoiceStatus
 from gateway.infrastructure.audio import EncodingFailed
 from gateway.infrastructure.cosyvoice import StreamBroken
 from gateway.services.synthesis import ATTEMPTS, Speaker, Synthesis
+from gateway.web.disconnect import disconnected
 from gateway.web.middleware.access import presented_key
 from gateway.web.openapi import operation
 from gateway.web.params import parse_json, parse_query, validate
@@ -108,11 +109,6 @@ def _order(request: VoiceRequest, body: OpenAISpeechBody, voice: Voice) -> Speec
     )
 
 
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
 class SpeechStream:
     """Speech as an answer while it is made; the status is sent only when there is sound.
 
@@ -136,7 +132,7 @@ class SpeechStream:
             ClientDisconnect: the client has gone; the engine is free.
         """
         sending = asyncio.current_task()
-        leaving = asyncio.ensure_future(_disconnected(receive))
+        leaving = asyncio.ensure_future(disconnected(receive))
         gone = False
 
         def interrupt(_: object) -> None:

@@ -12,6 +12,7 @@ from gateway.domain.speech import AudioFormat, SpeechOrder, choose_mode
 from gateway.domain.text import clean_text
 from gateway.domain.voice import Voice
 from gateway.infrastructure.speech import SpeechStore
+from gateway.web.disconnect import unless_left
 from gateway.web.openapi import operation
 from gateway.web.params import parse_json
 from gateway.web.sendfile import SentFile
@@ -65,7 +66,8 @@ async def tts(request: VoiceRequest) -> Response:
     require_usable(voice)
     order = order_of(body, voice, limit=request.state["voice_settings"].max_text_chars)
     structlog.contextvars.bind_contextvars(voice_id=voice.id, characters=len(order.text))
-    finished = await request.state["synthesis"].make(order, speaker_of(request, voice))
+    # Who hangs up stops waiting, not the work: the same request will come again.
+    finished = await unless_left(request.receive, request.state["synthesis"].make(order, speaker_of(request, voice)))
     return JSONResponse(SpeechAnswer(data=view_speech(finished)).model_dump(mode="json"))
 
 

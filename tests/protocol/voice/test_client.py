@@ -3,14 +3,17 @@
 import http.client
 import io
 import json
+import socket
+import time
 import uuid
 import wave
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 import requests
 
-from tests.support.voice import VoiceBench, converted, spoken_wav
+from tests.support.voice import VoiceBench, converted, spoken_wav, voice_bench
 
 
 def handwritten(fields: dict[str, str], file_name: str, content: bytes) -> tuple[bytes, str]:
@@ -200,3 +203,22 @@ def test_strange_prompts_and_instructions_are_no_fault_of_ours(bench: VoiceBench
     body = {"voice": "\x00", "input": "Hello."}
     named = requests.post(bench.url + "/v1/audio/speech", json=body, headers={"X-Device-ID": "d"}, timeout=30)
     assert (named.status_code, named.json()["error"]["code"]) == (404, "voice_not_found")
+
+
+def test_who_hangs_up_is_not_waited_for_and_finds_the_work_later(tmp_path: Path) -> None:
+    with voice_bench(tmp_path, engine={"preview_rtf": 1.0}) as bench:
+        voice = bench.ready_voice()
+        text = "This takes the engine some seconds, longer than anybody may want to wait."
+        body = json.dumps({"device_id": "device-1", "voice_id": voice, "text": text}).encode()
+        head = f"POST /v1/tts HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        with closing(socket.create_connection(("127.0.0.1", bench.gateway.port), timeout=30)) as impatient:
+            impatient.sendall(head + body)
+            bench.engine.wait_for(lambda health: health["queue"]["running"] == 1)
+        deadline = time.monotonic() + 10
+        # Whoever reads the metrics is in flight himself.
+        while bench.metric("twinport_http_requests_in_flight") > 1 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert bench.metric("twinport_http_requests_in_flight") == 1
+        assert bench.engine.health()["queue"]["running"] == 1
+        assert bench.tts(voice, text).status_code == 200
+        assert bench.metric("twinport_real_time_factor_count") == 1
