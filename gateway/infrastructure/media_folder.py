@@ -29,6 +29,7 @@ ENGINE_ROOT = PurePosixPath("/code/data")
 ENGINE_FOLDERS = ("temp", "result", "log")
 OUR_FOLDERS = ("inputs", "outputs")
 MAX_NAME_BYTES = 200
+DEFUSED_SUFFIX = "-r_.mp4"
 # What the client tries one after the other, all for the same file; the longest first.
 DOWNLOAD_PREFIXES = ("/code/data/temp/", "code/data/temp/", "/code/data/", "code/data/", "/temp/", "temp/", "/")
 _HOSTILE = re.compile(r"[^\w.\-() ]")
@@ -62,18 +63,17 @@ def safe_name(filename: str, *, fallback: str) -> str:
     Folders, control characters and all that a shell could read as more than a name are taken out; the ending stays.
     """
     base = unicodedata.normalize("NFC", filename).replace("\\", "/").rsplit("/", 1)[-1]
-    name = _HOSTILE.sub("_", base).strip(" .").lstrip("-")
-    if not name or name.lower() in {*ENGINE_FOLDERS, *OUR_FOLDERS}:
-        return fallback
-    if name.endswith(RESULT_SUFFIX):
-        name = name.removesuffix(RESULT_SUFFIX) + "-r_.mp4"  # never to be taken for a finished video
-    stem, dot, ending = name.rpartition(".")
-    if not dot:
-        stem, ending = name, ""
-    room = MAX_NAME_BYTES - len((dot + ending).encode())
-    if room < 1:
-        return fallback
-    return stem.encode()[:room].decode(errors="ignore").rstrip() + dot + ending
+    stem, dot, ending = _HOSTILE.sub("_", base).rstrip(" .").lstrip(" .-").rpartition(".")
+    name = _shortened(stem, dot + ending) if dot else _shortened(ending, "")
+    if name.endswith(RESULT_SUFFIX):  # never to be taken for a finished video; told last, as shortening can make one
+        name = _shortened(name.removesuffix(RESULT_SUFFIX), DEFUSED_SUFFIX)
+    return fallback if not name or name.lower() in {*ENGINE_FOLDERS, *OUR_FOLDERS} else name
+
+
+def _shortened(stem: str, ending: str) -> str:
+    """Both as one name that is short enough; nothing where the ending alone is too long."""
+    room = MAX_NAME_BYTES - len(ending.encode())
+    return stem.encode()[:room].decode(errors="ignore").rstrip() + ending if room > 0 else ""
 
 
 def asked_name(path: str) -> str | None:
@@ -153,14 +153,20 @@ class MediaFolder:
             candidates.insert(0, self.outputs / (task_key(name.removesuffix(RESULT_SUFFIX)) + RESULT_SUFFIX))
         return next((found for found in map(stored_file, candidates) if found), None)
 
-    def store_upload(self, temporary: Path, name: str) -> None:
-        """Give a received upload its name, in place of an older one of that name.
+    def store_upload(self, temporary: Path, name: str, *, fallback: str) -> str:
+        """Give a received upload its name, in place of an older one of that name; returns the name.
+
+        Args:
+            fallback: the name it gets where a folder has the other.
 
         Raises:
             GatewayError: ``storage_full`` (507).
         """
         temporary.chmod(0o644)
+        if (self.root / name).is_dir() and not (self.root / name).is_symlink():
+            name = fallback
         publish(temporary, self.root / name)
+        return name
 
     def hold_inputs(self, key: str, audio: Path, video: Path) -> None:
         """Keep the inputs as they are now, whatever happens to the uploads afterwards.

@@ -48,8 +48,9 @@ async def upload(request: Request) -> Response:
 
 
 async def _store(folder: MediaFolder, field: str, file: Upload) -> str:
-    name = safe_name(file.filename, fallback=f"{field}_{secrets.token_hex(16)}")
-    await asyncio.to_thread(folder.store_upload, file.path, name)
+    fallback = f"{field}_{secrets.token_hex(16)}"
+    wanted = safe_name(file.filename, fallback=fallback)
+    name = await asyncio.to_thread(folder.store_upload, file.path, wanted, fallback=fallback)
     return str(ENGINE_ROOT / name)
 
 

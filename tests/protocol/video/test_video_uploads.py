@@ -93,6 +93,18 @@ def test_hostile_names_stay_in_the_folder(bench: VideoBench, filename: str) -> N
         assert (bench.media / folder).is_dir()
 
 
+def test_a_name_that_a_folder_has_is_not_taken(bench: VideoBench) -> None:
+    (bench.media / "holiday").mkdir()
+    path = json_of(send_raw(bench.client.url, part("video", b"payload", "holiday") + END))["video_path"]
+    assert (bench.media / path.removeprefix("/code/data/")).read_bytes() == b"payload"
+    assert (bench.media / "holiday").is_dir()
+
+
+def test_an_upload_is_never_taken_for_a_finished_video(bench: VideoBench) -> None:
+    send_raw(bench.client.url, part("video", b"fake", "zz-r .mp4") + END)
+    assert requests.get(bench.client.url + "/zz-r.mp4", timeout=10).status_code == 404
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [

@@ -32,6 +32,10 @@ def test_harmless_names_stay(name: str) -> None:
         ("a$(reboot)b;c|d`e`.wav", "a_(reboot)b_c_d_e_.wav"),
         ("a\nb\0c.mp4", "a_b_c.mp4"),
         ("5f0c-r.mp4", "5f0c-r_.mp4"),
+        ("5f0c-r .mp4", "5f0c-r_.mp4"),
+        ("x" * 194 + "-r.mp4", "x" * 193 + "-r_.mp4"),
+        ("x" * 194 + "-rest.mp4", "x" * 193 + "-r_.mp4"),
+        ("-.ssh", "ssh"),
         ("..", "f"),
         ("", "f"),
         ("temp", "f"),
@@ -44,13 +48,15 @@ def test_hostile_names_are_defused(name: str, stored: str) -> None:
     assert safe_name(name, fallback="f") == stored
 
 
-@given(st.text(max_size=400))
+@given(st.text(max_size=400) | st.from_regex(r"x{0,210}-r? *[.]?(mp4)?[ .]*", fullmatch=True))
 def test_any_name_becomes_one_plain_file_name(name: str) -> None:
     stored = safe_name(name, fallback="fallback")
     assert stored
     assert "/" not in stored
     assert not stored.startswith((".", "-"))
     assert len(stored.encode()) <= 200
+    assert not stored.endswith("-r.mp4")
+    assert stored not in {"temp", "result", "log", "inputs", "outputs"}
     assert not re.search(r"[\x00-\x1f$`;|&<>'\"*?\\]", stored)
     assert asked_name("/code/data/" + stored) == stored
 
