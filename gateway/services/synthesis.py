@@ -123,6 +123,7 @@ class Synthesis:
         self._running: dict[str, asyncio.Task[StoredSpeech]] = {}
         self._voices: dict[str, str] = {}
         self._streams: dict[str, set[_Stream]] = {}
+        self._stopping = False
 
     async def forget_voice(self, voice_id: str) -> None:
         """Stop speaking with a deleted voice, and delete what it said."""
@@ -136,6 +137,7 @@ class Synthesis:
 
     async def stop(self) -> None:
         """Abandon what runs; nothing half-made stays visible."""
+        self._stopping = True
         tasks = list(self._running.values())
         for task in tasks:
             task.cancel()
@@ -154,7 +156,8 @@ class Synthesis:
         """The finished speech of an order. A caller who leaves does not stop the work: it will ask again.
 
         Raises:
-            GatewayError: 503 while the engine can't work, is full, or has not finished in time; 502 where it broke.
+            GatewayError: 503 while the engine can't work, is full, or has not finished in time; 502 where it broke;
+                404 once the voice is deleted.
         """
         running = self._running.get(order.fingerprint)
         if running is None:
@@ -177,7 +180,7 @@ class Synthesis:
             raise still_working() from None
         except asyncio.CancelledError:
             if running.cancelled():
-                raise shutting_down() from None
+                raise (shutting_down() if self._stopping else voice_not_found()) from None
             raise
 
     def _begin(self, order: SpeechOrder, speaker: Speaker) -> asyncio.Task[StoredSpeech]:

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -64,6 +65,16 @@ def test_a_stream_of_a_deleted_voice_ends(tmp_path: Path) -> None:
                 list(pieces)
         other = bench.ready_voice(name="other")
         assert bench.tts(other, "The engine is free.").status_code == 200
+
+
+def test_whoever_waits_for_a_deleted_voice_is_told(tmp_path: Path) -> None:
+    with voice_bench(tmp_path, engine={"preview_rtf": 1.0}) as bench, ThreadPoolExecutor() as pool:
+        voice = bench.ready_voice()
+        waiting = pool.submit(bench.tts, voice, "A long story. " * 20)
+        bench.engine.wait_for(lambda health: health["queue"]["running"] == 1)
+        delete(bench, voice)
+        answer = waiting.result()
+        assert (answer.status_code, answer.json()["code"]) == (404, "voice_not_found")
 
 
 def test_speech_that_outlived_its_voice_by_a_crash_goes_at_the_next_start(own_bench: VoiceBench) -> None:
