@@ -87,7 +87,8 @@ def main():
         module.fail_json(msg=str(error), found=dataclasses.asdict(found))
     pins = {name: str(version) for name, version in module.params["pins"].items() if version}
     state = output_of(
-        ["docker", "info", "--format", "{{.ServerVersion}} {{.Swarm.LocalNodeState}} {{json .DriverStatus}}"], seconds=30
+        ["docker", "info", "--format", "{{.ServerVersion}} {{.Swarm.LocalNodeState}} {{json .DriverStatus}}"],
+        seconds=30,
     ).split()
     module.exit_json(
         changed=False,

@@ -19,8 +19,8 @@ options:
   state_dir: {description: Folder of voices and models and media., type: path, required: true}
   ports:
     description:
-      - Ports that must be free (port), by which of our containers they may be held (container), and which others the run
-        will stop (taken_over), by their name (names) or by a regular expression for their image (image).
+      - Ports that must be free (port), by which of our containers they may be held (container), and which others the
+        run will stop (taken_over), by their name (names) or by a regular expression for their image (image).
     type: list
     elements: dict
     required: true

@@ -82,7 +82,7 @@ class Source:
 
 @dataclass(frozen=True)
 class PortHolder:
-    """Who listens on a port; ``ours`` tells whether it is our own gateway, ``taken_over`` whether the run will stop it."""
+    """Who listens on a port: ``ours``, our own gateway; ``taken_over``, something that the run will stop."""
 
     port: int
     holder: str
@@ -326,7 +326,7 @@ def _port(holder: PortHolder) -> Row:
     if holder.ours:
         return Row(name, OK, "held by our own " + holder.holder)
     if holder.taken_over:
-        cure = "It will be stopped and kept; to forbid that, set cosyvoice_foreign_containers or duix_foreign_containers."
+        cure = "It will be stopped and kept. cosyvoice_foreign_containers and duix_foreign_containers can forbid it."
         return Row(name, WARN, "held by " + holder.holder + ", an engine started by hand", cure)
     return Row(
         name, FAIL, "held by " + holder.holder, "Stop it, or move it to another port: the client knows only this one."

@@ -1,7 +1,7 @@
 """Run inside the engine's container: wait until its health says something new, print it as JSON.
 
-Arguments: the state and the percent known so far, the step in percent that counts as new, the shortest and the longest wait
-in seconds. An engine that is ready or has failed ends the wait at once.
+Arguments: the state and the percent known so far, the step in percent that counts as new, the shortest and the longest
+wait in seconds. An engine that is ready or has failed ends the wait at once.
 """
 
 import json

@@ -223,6 +223,10 @@ def test_an_expired_video_is_never_called_finished(tmp_path: Path, clip: Path, s
         (bench.media / "outputs" / f"{code}-r.mp4").unlink()
         data = bench.client.query(code)["data"]
         assert (data["status"], data["result"], data["error"]) == (3, "", "expired")
+        shown = requests.get(f"{bench.client.url}/easy/task/{code}", timeout=10).json()
+        listed = requests.get(f"{bench.client.url}/easy/tasks", timeout=10).json()["data"][0]
+        assert shown == listed
+        assert (shown["state"], shown["result"], shown["error"]) == ("failed", "", "expired")
 
 
 @pytest.mark.slow

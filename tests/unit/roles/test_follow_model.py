@@ -16,7 +16,7 @@ import pytest
 
 from tests.support.servers import ROOT
 
-# `docker exec NAME python3 -c SCRIPT …` runs here, against the test's server, and fails while the file `down` lies beside it.
+# `docker exec NAME python3 -c SCRIPT …` runs here, against the test's server; while the file `down` is there it fails.
 DOCKER = """\
 #!/bin/bash
 [ -e "$(dirname "$0")/down" ] && exit 1
