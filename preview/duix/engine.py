@@ -112,7 +112,7 @@ class Engine:
             LOG.error("[%s]任务执行失败，异常信息:[%s]", job.code, error)  # noqa: TRY400 - the engine's literal line
             shutil.rmtree(self._folder.temp / job.code, ignore_errors=True)
             self._set(Task(job.code, Status.FAILED, msg=str(error)))
-        except (OSError, ValueError) as error:
+        except Exception as error:
             LOG.exception("[%s]任务执行失败", job.code)
             self._set(Task(job.code, Status.FAILED, msg=str(error)))
         finally:

@@ -1,6 +1,7 @@
 """Files and ffmpeg as the Duix engine uses them: format both inputs, render the picture, mux."""
 
 import logging
+import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,8 +54,15 @@ class MediaFolder:
 
 
 def run(*command: str) -> subprocess.CompletedProcess[bytes]:
-    """Run ffmpeg or ffprobe; what it says on stderr goes to the engine's log, as in the real one."""
-    return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=TIMEOUT_S, check=False)
+    """Run ffmpeg or ffprobe; what it says on stderr goes to the engine's log, as in the real one.
+
+    One that takes too long is killed, which counts as its failure.
+    """
+    try:
+        return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=TIMEOUT_S, check=False)
+    except subprocess.TimeoutExpired:
+        LOG.exception("%s took too long", command[0])
+        return subprocess.CompletedProcess(command, -signal.SIGKILL, b"")
 
 
 def ffmpeg(*arguments: str) -> bool:

@@ -144,10 +144,15 @@ class VideoQueue:
         """Cancel a task that has not ended; one that has stays as it is."""
         return await self._outcomes.cancel(task) or await self.store.get(task.code) or task
 
-    def view(self, task: Task, language: Language) -> dict[str, object]:
-        """What ``/easy/query`` tells of a task; a video that has expired is a failure, never a result."""
+    def as_told(self, task: Task) -> Task:
+        """The task as all routes tell of it; a video that has expired is a failure, never a result."""
         if task.state is TaskState.DONE and not is_plain_file(self._folder.output(task)):
-            task = replace(task, state=TaskState.FAILED, failure_code="expired")
+            return replace(task, state=TaskState.FAILED, progress=0, failure_code="expired")
+        return task
+
+    def view(self, task: Task, language: Language) -> dict[str, object]:
+        """What ``/easy/query`` tells of a task."""
+        task = self.as_told(task)
         return task_view(task, msg=self._progress_sentence(task, language), language=language)
 
     @property

@@ -108,7 +108,7 @@ async def _task(request: Request) -> Task:
 def _described(request: Request, task: Task) -> TaskData:
     queue: VideoQueue = request.state.queue
     view = queue.view(task, preferred_language(request.headers))
-    return TaskData.of(task, result=str(view["result"]), msg=str(view["msg"]))
+    return TaskData.of(queue.as_told(task), result=str(view["result"]), msg=str(view["msg"]))
 
 
 task_routes: list[BaseRoute] = [
