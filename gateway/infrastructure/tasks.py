@@ -131,7 +131,17 @@ class TaskStore:
             async with self._database.connect() as connection:
                 found = (await connection.execute(sa.select(_TABLE).where(_TABLE.c.code == code))).mappings().first()
         # While the database answered, the task may have moved on: what is in memory is newer.
-        return self._known(code) or (self._remember(_task_of(found)) if found is not None else None)
+        return self._known(code) or (self._adopt(_task_of(found)) if found is not None else None)
+
+    def _adopt(self, task: Task) -> Task:
+        """Keep a task that only the database knew: one that has ended, or one whose insert was not confirmed."""
+        if not task.is_live:
+            return self._remember(task)
+        self._live[task.code] = task
+        if task.state in WAITING:
+            insort(self._waiting, task.seq)
+        self._notify()
+        return task
 
     def _known(self, code: str) -> Task | None:
         return self._live.get(code) or self._finished.get(code)
@@ -150,11 +160,8 @@ class TaskStore:
             values = {name: getattr(task, name) for name in _COLUMNS if name != "seq"}
             seq = (await self._execute(sa.insert(_TABLE).values(values))).inserted_primary_key
             assert seq is not None  # noqa: S101 - the table has one
-            task = replace(task, seq=seq[0])
-            self._live[code] = task
-            insort(self._waiting, task.seq)
-        self._notify()
-        return task
+            # A reader may have found it first.
+            return self._known(code) or self._adopt(replace(task, seq=seq[0]))
 
     async def change(self, task: Task, expected: Collection[TaskState], **changes: Any) -> Task | None:
         """Change a task that is still in one of the expected states; None where it no longer is.

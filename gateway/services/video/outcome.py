@@ -39,7 +39,7 @@ class Outcomes:
             progress=0,
             finished_at=time.time(),
             failure_code=code,
-            failure_detail=detail[:MAX_DETAIL_CHARS],
+            failure_detail=_storable(detail),
         )
         if ended is not None:
             self._metrics.failures.labels(code).inc()
@@ -85,3 +85,8 @@ class Outcomes:
             self._metrics.observe_done(ended)
             log.info("task done", task=task.code, seconds=ended.result_seconds, bytes=size)
         await asyncio.to_thread(self._folder.drop_inputs, task.key)
+
+
+def _storable(detail: str) -> str:
+    # An engine may say what no database takes: NUL, halves of surrogate pairs.
+    return detail.encode(errors="replace").decode().replace("\0", "?")[:MAX_DETAIL_CHARS]

@@ -32,6 +32,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 IDLE_SECONDS = 5.0
 PREPARED_AHEAD = 2
+MAX_BREAKS = 3
 SHORTEST_SECONDS = 0.1
 VIDEO_MARGIN_SECONDS = 1.0
 
@@ -75,6 +76,7 @@ class Preparation:
         self._settings = settings
         self._ahead = len(settings.duix_url) + PREPARED_AHEAD
         self._needs: dict[str, int] = {}
+        self._broken: dict[str, int] = {}
 
     async def inspect_forever(self) -> None:
         """Look at new tasks as they come."""
@@ -151,6 +153,13 @@ class Preparation:
                 return
             log.exception("preparation broke", task=task.code)
             await asyncio.sleep(IDLE_SECONDS)
+            await self._broke(task)
+
+    async def _broke(self, task: Task) -> None:
+        """A fault of ours or of the host, such as no process to be had: it may pass, and else is the task's end."""
+        self._broken[task.code] = self._broken.get(task.code, 0) + 1
+        if self._broken[task.code] >= MAX_BREAKS:
+            del self._broken[task.code]
             await self._outcomes.fail(task, "conversion_failed")
 
     async def _inspect(self, task: Task) -> None:

@@ -10,6 +10,9 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from gateway.domain.task import TaskState
+from gateway.infrastructure import media
+from gateway.infrastructure.duix import Submission, SubmitAnswer
+from gateway.infrastructure.media import NotMediaError
 from gateway.services.video import loops, preparation, queue
 from tests.support.video import make_clip, make_speech
 from tests.support.video_parts import AbsentEngine, Parts, ScriptedEngine, video_parts
@@ -98,3 +101,38 @@ async def test_preparation_outlives_a_media_folder_that_is_away(
             away.mkdir()
             failed = await parts.until("bad", lambda task: not task.is_live)
             assert failed.failure_code == "not_audio"
+
+
+async def test_trouble_with_a_tool_is_no_damaged_file_until_it_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = {"passing": 0, "staying": 0}
+
+    async def troubled(_: object, path: Path) -> object:
+        calls[path.parent.name] += 1
+        if path.parent.name == "staying" or calls["passing"] == 1:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        raise NotMediaError
+
+    monkeypatch.setattr(media, "probe", troubled)
+    async with video_parts(tmp_path, ScriptedEngine()) as parts:
+        for code in calls:
+            await parts.add(code, state=TaskState.SUBMITTED)
+        async with parts.queue.running():
+            for code, failure in (("passing", "not_audio"), ("staying", "conversion_failed")):
+                failed = await parts.until(code, lambda task: not task.is_live)
+                assert failed.failure_code == failure
+
+
+@pytest.mark.parametrize("words", ["\ud800", "a\0b"])
+async def test_an_engine_s_words_can_always_be_written_down(tmp_path: Path, words: str) -> None:
+    class Odd(ScriptedEngine):
+        async def take(self, code: str) -> SubmitAnswer:
+            return SubmitAnswer(Submission.REFUSED, words)
+
+    async with video_parts(tmp_path, Odd()) as parts:
+        await parts.add("a")
+        async with parts.queue.running():
+            failed = await parts.until("a", lambda task: not task.is_live)
+            assert failed.failure_code == "engine_refused"
+            assert "\0" not in failed.failure_detail

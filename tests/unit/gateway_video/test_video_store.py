@@ -7,8 +7,11 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.domain.task import WAITING, TaskState
@@ -98,3 +101,24 @@ def test_a_second_process_is_kept_out(tmp_path: Path) -> None:
     assert "BlockingIOError" in refused.stderr
     lock.release()
     subprocess.run(command, cwd=ROOT, check=True)
+
+
+async def test_a_task_whose_commit_was_not_confirmed_is_taken_up_when_it_is_asked_for(
+    database: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await TaskStore.open(database)
+    execute = store._execute
+
+    async def unconfirmed(statement: sa.Executable) -> Any:
+        await execute(statement)
+        raise OperationalError("insert", {}, Exception("server closed the connection unexpectedly"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_execute", unconfirmed)
+        with pytest.raises(OperationalError):
+            await add(store, "x")
+    assert store.live() == []
+    await add(store, "x")
+    await add(store, "y")
+    assert [task.code for task in store.live(TaskState.SUBMITTED)] == ["x", "y"]
+    assert store.waiting_count == 2
