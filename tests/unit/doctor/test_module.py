@@ -1,36 +1,27 @@
 """The Ansible module and the host's program, where no container is needed."""
 
-import importlib.util
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import ansible.module_utils
 import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
 
 from module_utils.engine_doctor.remedies import KINDS
 from module_utils.engine_doctor.settings import EVERY_REMEDY
+from tests.support.library_modules import load_library_module
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")
-def module() -> Iterator[ModuleType]:
-    """The module, with the project's module_utils where Ansible would put them."""
-    ansible.module_utils.__path__.append(str(ROOT / "module_utils"))
-    spec = importlib.util.spec_from_file_location("engine_doctor_module", ROOT / "library" / "engine_doctor.py")
-    assert spec
-    assert spec.loader
-    loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    yield loaded
-    ansible.module_utils.__path__.remove(str(ROOT / "module_utils"))
+def module() -> ModuleType:
+    """The Ansible module as a Python module."""
+    return load_library_module("engine_doctor")
 
 
 @pytest.fixture

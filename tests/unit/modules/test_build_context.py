@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import tarfile
 from pathlib import Path
@@ -10,16 +9,13 @@ from types import ModuleType
 
 import pytest
 
+from tests.support.library_modules import load_library_module
+
 
 @pytest.fixture(scope="module")
 def module() -> ModuleType:
     """The Ansible module as a Python module."""
-    spec = importlib.util.spec_from_file_location("build_context", "library/build_context.py")
-    assert spec is not None
-    assert spec.loader is not None
-    loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    return loaded
+    return load_library_module("build_context")
 
 
 @pytest.fixture

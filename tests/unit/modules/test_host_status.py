@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import ansible.module_utils
 import pytest
 
+from tests.support.library_modules import load_library_module
 from tests.unit.modules.test_entry_client import serving
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -27,16 +25,9 @@ twinport_queue_length 3.0
 
 
 @pytest.fixture(scope="module")
-def status() -> Iterator[ModuleType]:
-    """The module, with the project's module_utils where Ansible would put them."""
-    ansible.module_utils.__path__.append(str(ROOT / "module_utils"))
-    spec = importlib.util.spec_from_file_location("host_status_module", ROOT / "library" / "host_status.py")
-    assert spec
-    assert spec.loader
-    loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    yield loaded
-    ansible.module_utils.__path__.remove(str(ROOT / "module_utils"))
+def status() -> ModuleType:
+    """The Ansible module as a Python module."""
+    return load_library_module("host_status")
 
 
 class Gateway:

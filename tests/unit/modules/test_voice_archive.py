@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
 import sqlite3
@@ -18,6 +17,7 @@ import sqlalchemy as sa
 from gateway.infrastructure.database import open_database
 from gateway.infrastructure.speech import speech
 from gateway.infrastructure.voices import voices
+from tests.support.library_modules import load_library_module
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 READY, TRAINING, LATER = (f"v_{digit * 32}" for digit in "abc")
@@ -26,12 +26,7 @@ READY, TRAINING, LATER = (f"v_{digit * 32}" for digit in "abc")
 @pytest.fixture(scope="module")
 def module() -> ModuleType:
     """The Ansible module as a Python module."""
-    spec = importlib.util.spec_from_file_location("voice_archive", "library/voice_archive.py")
-    assert spec is not None
-    assert spec.loader is not None
-    loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    return loaded
+    return load_library_module("voice_archive")
 
 
 async def entry(folder: Path) -> Path:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.support.servers import ROOT
+from tests.support.played_roles import play, stand_in
 
 pytestmark = pytest.mark.slow
 
@@ -39,12 +35,7 @@ case "$1 $2" in
   "tag "*) cp "$(name "$2")" "$(name "$3")" ;;
 esac
 """
-PLAY = """\
-- hosts: localhost
-  connection: local
-  gather_facts: false
-  tasks:
-    - ansible.builtin.include_role: {name: duix, tasks_from: gpu.yml}
+SHOW = """\
     - ansible.builtin.debug: {msg: "TAKEN {{ duix_engine_image }}"}
 """
 
@@ -65,16 +56,12 @@ class Machine:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         (folder / "bin/images").mkdir(parents=True)
-        self.program("docker", DOCKER)
+        stand_in(folder / "bin", "docker", DOCKER)
         self.cards("0, GPU-aaaa, 8.9")
-
-    def program(self, name: str, text: str) -> None:
-        (self.folder / "bin" / name).write_text(text, encoding="utf-8")
-        (self.folder / "bin" / name).chmod(0o755)
 
     def cards(self, *lines: str) -> None:
         listing = "\n".join(lines)
-        self.program("nvidia-smi", f"#!/bin/bash\ncat <<'END'\n{listing}\nEND\n")
+        stand_in(self.folder / "bin", "nvidia-smi", f"#!/bin/bash\ncat <<'END'\n{listing}\nEND\n")
 
     def archive(self, *lines: str) -> str:
         path = self.folder / "engine.tar"
@@ -82,32 +69,17 @@ class Machine:
         return str(path)
 
     def play(self, *options: str, **variables: object) -> Run:
-        play, calls = self.folder / "play.yml", self.folder / "bin/calls"
-        play.write_text(PLAY, encoding="utf-8")
+        calls = self.folder / "bin/calls"
         calls.write_text("", encoding="utf-8")
         values = {
-            "ansible_python_interpreter": sys.executable,
             "duix_engine_mode": "gpu",
             "duix_root": str(self.folder / "opt"),
             "duix_state_dir": str(self.folder / "state"),
             **variables,
         }
-        done = subprocess.run(
-            ["ansible-playbook", "-i", "localhost,", "-e", json.dumps(values), *options, str(play)],
-            cwd=ROOT,
-            env={
-                **os.environ,
-                "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-                "PATH": f"{self.folder}/bin:{Path(sys.executable).parent}:{os.environ['PATH']}",
-            },
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        output = " ".join((done.stdout + done.stderr).split())
+        status, output = play("duix", "gpu.yml", values, *options, programs=self.folder / "bin", further_tasks=SHOW)
         changes = [call for call in calls.read_text(encoding="utf-8").splitlines() if "inspect" not in call]
-        return Run(done.returncode, output, output.rpartition("TAKEN ")[2].split(" ", 1)[0], changes)
+        return Run(status, output, output.rpartition("TAKEN ")[2].split(" ", 1)[0], changes)
 
 
 @pytest.fixture

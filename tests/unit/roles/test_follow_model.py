@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -14,7 +12,9 @@ from typing import ClassVar
 
 import pytest
 
-from tests.support.servers import ROOT
+from tests.support.played_roles import play, stand_in
+
+pytestmark = pytest.mark.slow
 
 # `docker exec NAME python3 -c SCRIPT …` runs here, against the test's server; while the file `down` is there it fails.
 DOCKER = """\
@@ -22,15 +22,6 @@ DOCKER = """\
 [ -e "$(dirname "$0")/down" ] && exit 1
 shift 4
 exec {python} -c "${{1/:50000/:{port}}}" "${{@:2}}"
-"""
-PLAY = """\
-- hosts: localhost
-  connection: local
-  gather_facts: false
-  tasks:
-    - ansible.builtin.include_role:
-        name: cosyvoice
-        tasks_from: follow_model.yml
 """
 
 
@@ -61,35 +52,12 @@ def port() -> Iterator[int]:
 
 @pytest.fixture
 def docker(tmp_path: Path, port: int) -> Path:
-    command = tmp_path / "bin/docker"
-    command.parent.mkdir()
-    command.write_text(DOCKER.format(python=sys.executable, port=port), encoding="utf-8")
-    command.chmod(0o755)
-    return command
+    return stand_in(tmp_path / "bin", "docker", DOCKER.format(python=sys.executable, port=port))
 
 
 def follow(docker: Path, environment: dict[str, str] | None = None, **variables: object) -> tuple[int, str]:
     """Exit code and output of the tasks that follow the model."""
-    play = docker.parent / "play.yml"
-    play.write_text(PLAY, encoding="utf-8")
-    path = f"{docker.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
-    done = subprocess.run(
-        [
-            "ansible-playbook",
-            "-i",
-            "localhost,",
-            "-e",
-            json.dumps({**variables, "ansible_python_interpreter": sys.executable}),
-            str(play),
-        ],
-        cwd=ROOT,
-        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), **(environment or {}), "PATH": path},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
+    return play("cosyvoice", "follow_model.yml", variables, programs=docker.parent, environment=environment)
 
 
 def test_a_ready_engine_is_seen_although_the_container_has_a_proxy(docker: Path) -> None:

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import os
 import subprocess
 import tarfile
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
+from tests.support.library_modules import load_library_module
 
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("git_archive", Path("library/git_archive.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-module = load()
+module = load_library_module("git_archive")
 SUBMODULE = "1234567890123456789012345678901234567890"
 
 

@@ -2,51 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.servers import ROOT
+from tests.support.played_roles import play
 
 pytestmark = pytest.mark.slow
 
 DEBIAN = {"id": "debian", "family": "debian", "codename": "trixie", "name": "Debian 13", "architecture": "amd64"}
 UBUNTU = {"id": "ubuntu", "family": "debian", "codename": "noble", "name": "Ubuntu 24.04", "architecture": "amd64"}
-PLAY = """\
-- hosts: localhost
-  connection: local
-  gather_facts: false
-  tasks:
-    - ansible.builtin.include_role: {name: nvidia_container_toolkit, tasks_from: driver_install.yml}
-"""
 
 
 def dry_run(
     folder: Path, *, system: dict[str, str], kernel: str, modules: str, options: dict[str, str]
 ) -> tuple[int, str]:
     """Exit status and output."""
-    play = folder / "play.yml"
-    play.write_text(PLAY, encoding="utf-8")
     survey = {"system": {**system, "kernel": kernel}, "modules": modules, "archive": "http://deb.debian.org/debian"}
-    values = {"ansible_python_interpreter": sys.executable, "nvidia_container_toolkit_survey": survey, **options}
-    done = subprocess.run(
-        ["ansible-playbook", "--check", "-i", "localhost,", "-e", json.dumps(values), str(play)],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        },
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    return done.returncode, " ".join((done.stdout + done.stderr).split())
+    values = {"nvidia_container_toolkit_survey": survey, **options}
+    return play("nvidia_container_toolkit", "driver_install.yml", values, "--check", programs=folder)
 
 
 @pytest.mark.parametrize(
