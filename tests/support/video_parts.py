@@ -137,7 +137,7 @@ async def _assemble(settings: VideoSettings, clients: list[DuixClient], store: T
     metrics = VideoMetrics(CollectorRegistry(), media_dir=settings.media_dir)
     outcomes = Outcomes(store=store, folder=media, metrics=metrics)
     pause = DiskPause(settings.media_dir, reserve=settings.min_free_bytes)
-    sandbox = Sandbox(1)
+    sandbox, probes = Sandbox(1), Sandbox(1)
     patience = settings.engine_busy_patience
     engines = [EngineWatch(client, warm_up=0, busy_patience=patience) for client in clients]
     claims = asyncio.Lock()
@@ -146,7 +146,7 @@ async def _assemble(settings: VideoSettings, clients: list[DuixClient], store: T
             engine=engine,
             store=store,
             folder=media,
-            sandbox=sandbox,
+            sandbox=probes,
             outcomes=outcomes,
             metrics=metrics,
             pause=pause,
@@ -156,7 +156,7 @@ async def _assemble(settings: VideoSettings, clients: list[DuixClient], store: T
         for engine in engines
     ]
     preparation = Preparation(
-        store=store, folder=media, sandbox=sandbox, outcomes=outcomes, pause=pause, settings=settings
+        store=store, folder=media, sandbox=sandbox, probes=probes, outcomes=outcomes, pause=pause, settings=settings
     )
     retention = Retention(store=store, folder=media, settings=settings)
     queue = VideoQueue(

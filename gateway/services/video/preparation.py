@@ -56,7 +56,7 @@ class Chosen:
 
 
 class Preparation:
-    """Runs both loops until it is cancelled."""
+    """Runs both loops until it is cancelled; `probes` is apart, so that no look at a file waits for a conversion."""
 
     def __init__(
         self,
@@ -64,6 +64,7 @@ class Preparation:
         store: TaskStore,
         folder: MediaFolder,
         sandbox: Sandbox,
+        probes: Sandbox,
         outcomes: Outcomes,
         pause: DiskPause,
         settings: VideoSettings,
@@ -71,6 +72,7 @@ class Preparation:
         self._store = store
         self._folder = folder
         self._sandbox = sandbox
+        self._probes = probes
         self._outcomes = outcomes
         self._pause = pause
         self._settings = settings
@@ -209,7 +211,7 @@ class Preparation:
         if not is_plain_file(path):
             raise UnusableError("input_missing")
         try:
-            return await media.probe(self._sandbox, path)
+            return await media.probe(self._probes, path)
         except NotMediaError as error:
             raise UnusableError(otherwise) from error
 
@@ -251,7 +253,7 @@ class Preparation:
                 limit_seconds=self._settings.conversion_timeout,
             )
             with suppress(NotMediaError):
-                if (await media.probe(self._sandbox, temporary)).seconds:
+                if (await media.probe(self._probes, temporary)).seconds:
                     await asyncio.to_thread(publish, temporary, target)
                     return
             raise UnusableError("not_video")

@@ -82,7 +82,7 @@ def _assemble(
 ) -> tuple[VideoQueue, MediaFolder]:
     folder = MediaFolder(settings.media_dir)
     folder.prepare()
-    sandbox = Sandbox(settings.conversion_workers)
+    sandbox, probes = Sandbox(settings.conversion_workers), Sandbox(settings.conversion_workers)
     metrics = VideoMetrics(shared.metrics.registry, media_dir=settings.media_dir)
     outcomes = Outcomes(store=store, folder=folder, metrics=metrics)
     pause = DiskPause(settings.media_dir, reserve=settings.min_free_bytes)
@@ -98,7 +98,7 @@ def _assemble(
             engine=engine,
             store=store,
             folder=folder,
-            sandbox=sandbox,
+            sandbox=probes,
             outcomes=outcomes,
             metrics=metrics,
             pause=pause,
@@ -108,7 +108,7 @@ def _assemble(
         for engine in engines
     ]
     preparation = Preparation(
-        store=store, folder=folder, sandbox=sandbox, outcomes=outcomes, pause=pause, settings=settings
+        store=store, folder=folder, sandbox=sandbox, probes=probes, outcomes=outcomes, pause=pause, settings=settings
     )
     queue = VideoQueue(
         store=store,

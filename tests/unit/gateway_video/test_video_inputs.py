@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from gateway.domain.task import TaskState
-from gateway.infrastructure import media_folder
+from gateway.infrastructure import media, media_folder
+from gateway.infrastructure.sandbox import Sandbox
 from tests.support.video import make_clip, make_speech
 from tests.support.video_parts import Parts, ScriptedEngine, video_parts
 
@@ -60,3 +62,22 @@ async def test_a_task_whose_uploads_are_gone_as_well_says_so(tmp_path: Path) -> 
         async with parts.queue.running():
             task = await parts.until("a", lambda task: not task.is_live)
     assert (task.failure_code, engine.offered) == ("input_missing", [])
+
+
+async def test_what_is_no_media_fails_while_something_long_is_converted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def endless(sandbox: Sandbox, *_: object, **__: object) -> float:
+        async with sandbox._slots:
+            await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr(media, "to_engine_audio", endless)
+    async with video_parts(tmp_path, ScriptedEngine(), conversion_workers=1) as parts:
+        await submitted(parts, tmp_path)
+        async with parts.queue.running():
+            await parts.until("a", lambda task: task.state is TaskState.QUEUED)
+            await asyncio.sleep(0.3)
+            await parts.add("garbage", state=TaskState.SUBMITTED)
+            failed = await parts.until("garbage", lambda task: not task.is_live)
+            assert failed.failure_code == "not_audio"
