@@ -188,6 +188,18 @@ def test_cancelling(tmp_path: Path, clip: Path, speech: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_cancelled_task_that_outlives_the_gateway_fails_nobody(tmp_path: Path, clip: Path, speech: Path) -> None:
+    with video_bench(tmp_path, "--pace", "5", engine_patience=1, engine_busy_patience=1) as bench:
+        running = submitted(bench, clip, speech)
+        wait_for(lambda: bench.renders(running) == 1)
+        requests.delete(f"{bench.client.url}/easy/task/{running}", timeout=10)
+        bench.gateway.kill()
+        bench.gateway.restart()
+        assert bench.client.outcome(submitted(bench, clip, speech))["status"] == 2
+        wait_for(lambda: list((bench.media / "inputs").iterdir()) == [])
+
+
+@pytest.mark.slow
 def test_a_full_queue_says_come_back(tmp_path: Path, clip: Path, speech: Path) -> None:
     with video_bench(tmp_path, start_engine=False, queue_size=2) as bench:
         client = bench.client
