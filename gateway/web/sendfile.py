@@ -16,6 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import Receive, Scope, Send
 
 from gateway.domain.errors import GatewayError, not_found
+from gateway.web.disconnect import disconnected
 from gateway.web.errors import error_response
 
 BLOCK = 1 << 20
@@ -155,18 +156,17 @@ async def _leaving(receive: Receive, span: Span) -> AsyncIterator[Callable[[], b
     if span.size <= WATCHED_BYTES:
         yield lambda: False
         return
-    leaving = asyncio.ensure_future(_disconnected(receive))
+    leaving = asyncio.ensure_future(_gone(receive))
     try:
         yield leaving.done
     finally:
         leaving.cancel()
 
 
-async def _disconnected(receive: Receive) -> None:
+async def _gone(receive: Receive) -> None:
     # A client that stops in the middle of a body that nobody wants is as good as gone.
     with suppress(GatewayError):
-        while (await receive())["type"] != "http.disconnect":
-            pass
+        await disconnected(receive)
 
 
 async def _body(descriptor: int, span: Span, send: Send, gone: Callable[[], bool]) -> None:
