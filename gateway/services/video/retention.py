@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import time
 from collections.abc import Iterable
@@ -70,22 +71,20 @@ class Retention:
         uploads = expired(
             self._folder.uploads(), now=now, max_age=settings.uploads_max_age, max_bytes=settings.uploads_max_bytes
         )
-        for file in [*results, *uploads]:
-            file.path.unlink(missing_ok=True)
-        return len(results) + len(uploads) + self._clean_folders(live_keys, live_codes, now)
+        gone = [file.path for file in (*results, *uploads)] + self._leftovers(live_codes, now)
+        gone += self._orphans(live_keys, now)  # last, as a submit may need the folder of a task of long ago again
+        kept = [path for path in gone if not _remove(path)]
+        if kept:
+            log.warning("what has expired can't be deleted", count=len(kept), example=str(kept[0]))
+        return len(gone) - len(kept)
 
-    def _clean_folders(self, live_keys: frozenset[str], live_codes: frozenset[str], now: float) -> int:
+    def _orphans(self, live_keys: frozenset[str], now: float) -> list[Path]:
         # A folder younger than that may belong to a submit that is being written down.
-        orphans = [
+        return [
             path
             for path in self._folder.inputs.iterdir()
             if path.name not in live_keys and _is_old(path, now, ORPHAN_SECONDS)
         ]
-        leftovers = self._leftovers(live_codes, now)
-        kept = [path for path in [*orphans, *leftovers] if not _remove(path)]
-        if kept:
-            log.warning("the engine's leftovers can't be deleted", count=len(kept), example=str(kept[0]))
-        return len(orphans) + len(leftovers) - len(kept)
 
     def _leftovers(self, live_codes: frozenset[str], now: float) -> list[Path]:
         dead = [weighed(path) for path in self._folder.temp.iterdir() if _engine_code(path.name) not in live_codes]
@@ -97,8 +96,9 @@ class Retention:
 def weighed(path: Path) -> StoredFile:
     """A file, or a folder with all that is in it: its total size and its latest change."""
     size, modified = 0, 0.0
-    for part in (path, *path.rglob("*")) if path.is_dir() and not path.is_symlink() else (path,):
-        with suppress(FileNotFoundError):
+    within = [Path(folder, name) for folder, folders, files in os.walk(path) for name in (*folders, *files)]
+    for part in (path, *([] if path.is_symlink() else within)):
+        with suppress(OSError):  # an engine may be deleting it
             found = part.lstat()
             size, modified = size + found.st_size, max(modified, found.st_mtime)
     return StoredFile(path, path.name, size, modified)

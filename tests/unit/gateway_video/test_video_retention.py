@@ -6,6 +6,7 @@ import os
 import time
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -68,3 +69,23 @@ async def test_what_engines_leave_has_a_total_size_too_but_not_under_a_task(tmp_
                 os.utime(path, (time.time() - age * hour,) * 2)
         await parts.retention.clean_up()
         assert {path.name for path in parts.folder.temp.iterdir()} == {"mine", "working"}
+
+
+async def test_what_can_not_be_deleted_keeps_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with video_parts(tmp_path, ScriptedEngine()) as parts:
+        long_ago = time.time() - 30 * 86400
+        others, ours = parts.folder.root / "others.mp4", parts.folder.temp / "ours-r.mp4"
+        for path in (others, ours):
+            path.write_bytes(b"x")
+            os.utime(path, (long_ago, long_ago))
+        unlink = Path.unlink
+
+        def guarded(path: Path, missing_ok: bool = False) -> None:
+            if path == others:
+                raise PermissionError(1, "Operation not permitted")
+            unlink(path, missing_ok=missing_ok)
+
+        monkeypatch.setattr(Path, "unlink", guarded)
+        await parts.retention.clean_up()
+        assert others.exists()
+        assert not ours.exists()
