@@ -178,7 +178,8 @@ class Preparation:
             log.info("audio and video were swapped", task=task.code)
         try:
             seconds = await self._audio(chosen.audio, inputs.audio)
-            if not self._has_room(task, self._likely_bytes(chosen, seconds)):  # headers lie, or don't tell the length
+            longer = seconds > (chosen.sound.seconds or 0.0) + VIDEO_MARGIN_SECONDS  # headers lie, or tell no length
+            if longer and not self._has_room(task, self._likely_bytes(chosen, seconds)):
                 return
             await self._video(chosen, inputs.video, seconds=seconds + VIDEO_MARGIN_SECONDS)
         except OutOfRoomError as error:
