@@ -8,12 +8,21 @@ from pathlib import Path
 
 import pytest
 from entries import curl, finished, peak, probe, register, speak, status, submit
+from testinfra.host import Host
 
 
 def test_the_two_self_tests_of_the_readme(address: str) -> None:
     json.loads(curl(f"http://{address}:8383/easy/query?code=test"))
     stored = json.loads(curl("-F", "audio=@/etc/hosts;filename=audio_test.wav", f"http://{address}:8383/upload"))
     assert stored["path"] == stored["audio_path"] == "/code/data/audio_test.wav"
+
+
+def test_the_proof_was_made_from_both_sides(host: Host) -> None:
+    name = host.backend.get_variables()["inventory_hostname"]
+    report = json.loads((Path(__file__).parents[3] / "reports" / f"{name}-verify.json").read_text(encoding="utf-8"))
+    assert report["ok"]
+    assert {"video_make", "voice_speech"} <= {check["name"] for check in report["checks"] if check["from"] == "host"}
+    assert {"voice_alive", "video_alive"} <= {check["name"] for check in report["checks"] if check["from"] == "outside"}
 
 
 def test_a_wrong_key_is_refused(address: str) -> None:
