@@ -38,7 +38,8 @@ def test_docker_has_taken_the_settings_over(host: Host) -> None:
     assert info["LoggingDriver"] == "journald"
     assert info["LiveRestoreEnabled"] is True
     assert info["RegistryConfig"]["Mirrors"] == ["https://mirror.example.invalid/"]
-    assert info["HttpsProxy"] == "http://proxy.example.invalid:3128"
+    # Docker shows that there are a name and a password, and neither of them.
+    assert info["HttpsProxy"] == "http://xxxxx:xxxxx@proxy.example.invalid:3128"
     assert not host.file("/run/twinport-docker-restart-due").exists
 
 
