@@ -127,14 +127,15 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._in_head:
-            if not self._head_bytes:
-                self._start_head_timer()
             self._head_bytes += len(data)
         else:
             self._gap_bytes += len(data)
         super().data_received(data)
         if self.transport.is_closing():
             return
+        if self._in_head and self._head_bytes and self._head_timer is None:
+            # Most heads come in one piece and need no timer.
+            self._start_head_timer()
         if self._in_head and self._head_bytes > self.max_head_bytes:
             self._refuse(headers_too_large())
         elif not self._in_head and self._gap_bytes > self.max_head_bytes:

@@ -37,8 +37,9 @@ def create_voice_app(*, settings: VoiceSettings) -> Starlette:
         ),
         settings=settings,
         shared=shared,
-        # Fixed paths come before those with a voice's id in the same place.
-        routes=[*health_routes, *archive_routes, *voice_routes, *speech_routes, *openai_routes, *admin_routes],
+        # They are tried in turn: first speech, which is asked for most; fixed paths before those with a voice's id in
+        # the same place.
+        routes=[*openai_routes, *speech_routes, *health_routes, *archive_routes, *voice_routes, *admin_routes],
         lifespan=lifespan,
         upload_bytes={
             "/v1/voices/train": settings.max_upload_bytes,

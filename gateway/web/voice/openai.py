@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import structlog
-from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -60,8 +59,9 @@ def openai_voice_not_found(voice: str) -> GatewayError:
 
 def _device(request: VoiceRequest, named: str | None) -> str | None:
     """The device whose voices are meant; None: the client has not said."""
-    told = validate(DeviceHeader, {"X-Device-ID": _in_utf8(request.headers.get("x-device-id", ""))})
-    return named or told.device_id or None
+    header = request.headers.get("x-device-id")
+    told = validate(DeviceHeader, {"X-Device-ID": _in_utf8(header)}).device_id if header else ""
+    return named or told or None
 
 
 def _in_utf8(header: str) -> str:
@@ -109,6 +109,11 @@ def _order(request: VoiceRequest, body: OpenAISpeechBody, voice: Voice) -> Speec
     )
 
 
+def _headers(order: SpeechOrder) -> list[tuple[bytes, bytes]]:
+    told = sound_headers(order.audio_format, order.sample_rate)
+    return [(name.lower().encode(), value.encode()) for name, value in told.items()] + [(b"cache-control", b"no-store")]
+
+
 class SpeechStream:
     """Speech as an answer while it is made; the status is sent only when there is sound.
 
@@ -154,10 +159,6 @@ class SpeechStream:
             leaving.remove_done_callback(interrupt)
             leaving.cancel()
 
-    def _headers(self) -> list[tuple[bytes, bytes]]:
-        told = sound_headers(self._order.audio_format, self._order.sample_rate)
-        return Headers({**told, "Cache-Control": "no-store"}).raw
-
     async def _send(self, scope: Scope, send: Send) -> None:
         for _ in range(ATTEMPTS):
             try:
@@ -177,7 +178,7 @@ class SpeechStream:
         async for piece in pieces:
             if not self._started:
                 self._started = True
-                await send({"type": "http.response.start", "status": 200, "headers": self._headers()})
+                await send({"type": "http.response.start", "status": 200, "headers": _headers(self._order)})
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         if not self._started:
             raise EncodingFailed("no sound came out")
@@ -203,8 +204,7 @@ class SpeechStream:
 )
 async def speech(request: VoiceRequest) -> SpeechStream | SentSpeech:
     """Streams: the first bytes leave as soon as the engine gives some. Hanging up frees the engine, and so does reading
-    nothing for a minute. Speech that was
-    made before by /v1/tts is served from the store."""
+    nothing for a minute. Speech that was made before by /v1/tts is served from the store."""
     body = await parse_json(request, OpenAISpeechBody)
     device_id = _device(request, body.device_id)
     voice = await _voice(request, body.voice, device_id)
