@@ -18,7 +18,7 @@ def dry_run(
     folder: Path, *, system: dict[str, str], kernel: str, modules: str, options: dict[str, str]
 ) -> tuple[int, str]:
     """Exit status and output."""
-    survey = {"system": {**system, "kernel": kernel}, "modules": modules, "archive": "http://deb.debian.org/debian"}
+    survey = {"system": {**system, "kernel": kernel}, "modules": modules, "archive": "http://archive.example/debian"}
     values = {"nvidia_container_toolkit_survey": survey, **options}
     return play("nvidia_container_toolkit", "driver_install.yml", values, "--check", programs=folder)
 
