@@ -124,6 +124,7 @@ def test_twenty_tasks_live_through_crashes_of_both(tmp_path: Path, clip: Path, s
         assert not list((bench.media / "inputs").iterdir())
 
 
+@pytest.mark.slow
 def test_the_queue_is_there_after_the_host_was_gone(tmp_path: Path, clip: Path, speech: Path) -> None:
     with video_bench(tmp_path, "--pace", "0.7") as bench:
         client = bench.client

@@ -94,6 +94,7 @@ def test_an_upload_of_unknown_size_leaves_the_disk_its_reserve(tmp_path: Path, d
         assert unfinished(disk) == []
 
 
+@pytest.mark.slow
 def test_the_queue_waits_for_room_and_goes_on_by_itself(
     tmp_path: Path, disk: SmallDisk, clip: Path, speech: Path
 ) -> None:

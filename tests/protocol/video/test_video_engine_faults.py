@@ -31,6 +31,7 @@ def engine_state(bench: VideoBench) -> str:
     return str(requests.get(bench.client.url + "/health", timeout=10).json()["engines"][0]["state"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "state"),
     [
@@ -169,6 +170,7 @@ def test_while_the_engine_starts_calls_are_told_to_come_back(tmp_path: Path) -> 
         assert bench.client.query("health_check")["success"] is True
 
 
+@pytest.mark.slow
 def test_cancelling(tmp_path: Path, clip: Path, speech: Path) -> None:
     with video_bench(tmp_path, "--pace", "1") as bench:
         client = bench.client

@@ -55,6 +55,7 @@ def test_clients_that_stop_reading_free_their_places(busy: VideoBench) -> None:
         assert received < GIB, "the download goes on"
 
 
+@pytest.mark.slow
 def test_a_slow_reader_is_served_on(busy: VideoBench) -> None:
     with ExitStack() as opened:
         slow = download(busy, opened)

@@ -205,6 +205,7 @@ def test_strange_prompts_and_instructions_are_no_fault_of_ours(bench: VoiceBench
     assert (named.status_code, named.json()["error"]["code"]) == (404, "voice_not_found")
 
 
+@pytest.mark.slow
 def test_who_hangs_up_is_not_waited_for_and_finds_the_work_later(tmp_path: Path) -> None:
     with voice_bench(tmp_path, engine={"preview_rtf": 1.0}) as bench:
         voice = bench.ready_voice()

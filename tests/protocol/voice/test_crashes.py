@@ -197,6 +197,7 @@ def test_a_disk_that_fills_up_in_the_middle(tmp_path: Path, leave: int) -> None:
         assert_tidy(bench, expected)
 
 
+@pytest.mark.slow
 def test_another_database_costs_no_recording(tmp_path: Path) -> None:
     with voice_bench(tmp_path) as bench:
         voice = bench.ready_voice()

@@ -53,6 +53,7 @@ def test_a_voice_can_be_deleted_while_the_engine_is_away(own_bench: VoiceBench) 
     assert not (own_bench.data() / "voices" / voice).exists()
 
 
+@pytest.mark.slow
 def test_a_stream_of_a_deleted_voice_ends(tmp_path: Path) -> None:
     with voice_bench(tmp_path, engine={"preview_rtf": 1.0}) as bench:
         voice = bench.ready_voice()

@@ -187,6 +187,7 @@ def running(bench: VoiceBench) -> int:
     return int(bench.engine.health()["queue"]["running"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["pcm", "flac"])
 def test_a_client_that_reads_no_more_frees_the_engine(tmp_path: Path, kind: str) -> None:
     long = {"max_text_chars": 20_000}

@@ -300,6 +300,7 @@ def test_hostile_prompt_texts_of_an_archive_are_cleaned(bench: VoiceBench) -> No
         assert voice["promptText"] == kept
 
 
+@pytest.mark.slow
 def test_a_damaged_archive_is_a_400_or_a_voice(tmp_path: Path) -> None:
     """Whatever bits are wrong, it is found out in time and said."""
     generator = random.Random(5)

@@ -131,6 +131,7 @@ def test_whoever_gives_up_finds_the_work_done(tmp_path: Path) -> None:
         assert bench.metric("twinport_real_time_factor_count") == 1
 
 
+@pytest.mark.slow
 def test_two_hundred_at_once_against_one_slot(tmp_path: Path) -> None:
     with voice_bench(tmp_path, queue_size=64) as bench:
         voices = {device: bench.ready_voice(device=device) for device in ("a", "b", "c", "d")}
@@ -191,6 +192,7 @@ def test_zero_shot_with_a_prompt_text_cross_lingual_without(tmp_path: Path) -> N
         assert "zero_shot" in log
 
 
+@pytest.mark.slow
 def test_a_busy_device_makes_room_for_another(tmp_path: Path) -> None:
     with voice_bench(tmp_path, engine={"preview_rtf": 1.0}, queue_size=3) as bench, ThreadPoolExecutor(8) as pool:
         greedy, modest = bench.ready_voice(device="greedy"), bench.ready_voice(device="modest")
