@@ -144,7 +144,9 @@ class Preparation:
         """Do one step of one task; whatever is wrong with it ends in the task's record, not in the loop."""
         try:
             await step(task)
+            self._broken.pop(task.code, None)
         except UnusableError as error:
+            self._broken.pop(task.code, None)
             log.info("inputs unusable", task=task.code, code=str(error))
             await self._outcomes.fail(task, str(error))
         except (GatewayError, SQLAlchemyError):
@@ -152,13 +154,14 @@ class Preparation:
         except Exception:
             current = await self._store.get(task.code)
             if current is None or not current.is_live:  # cancelled under our hands: its folder is gone
+                self._broken.pop(task.code, None)
                 return
             log.exception("preparation broke", task=task.code)
             await asyncio.sleep(IDLE_SECONDS)
             await self._broke(task)
 
     async def _broke(self, task: Task) -> None:
-        """A fault of ours or of the host, such as no process to be had: it may pass, and else is the task's end."""
+        """A fault of ours or of the host, such as no process to be had: it may pass; several in a row are the task's end."""
         self._broken[task.code] = self._broken.get(task.code, 0) + 1
         if self._broken[task.code] >= MAX_BREAKS:
             del self._broken[task.code]
