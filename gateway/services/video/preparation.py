@@ -161,7 +161,7 @@ class Preparation:
             await self._broke(task)
 
     async def _broke(self, task: Task) -> None:
-        """A fault of ours or of the host, such as no process to be had: it may pass; several in a row are the task's end."""
+        """A fault of ours or of the host, such as no process to be had: it passes, or several in a row end the task."""
         self._broken[task.code] = self._broken.get(task.code, 0) + 1
         if self._broken[task.code] >= MAX_BREAKS:
             del self._broken[task.code]
