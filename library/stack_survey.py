@@ -15,6 +15,18 @@ options:
     type: list
     elements: path
     default: []
+  project:
+    description: The compose project.
+    type: str
+    required: true
+  project_dir:
+    description: The folder of its files.
+    type: path
+    required: true
+  record:
+    description: What M(stack_record) has noted of it.
+    type: path
+    required: true
 attributes:
   check_mode: {support: full}
   diff_mode: {support: none}
@@ -26,6 +38,9 @@ EXAMPLES = r"""
 - name: Look at the host before stack video is brought up
   stack_survey:
     folders: [/var/lib/twinport/duix_data/temp]
+    project: twinport-video
+    project_dir: /opt/twinport/video
+    record: /opt/twinport/video/.brought-up.json
   register: survey
 """
 
@@ -37,6 +52,12 @@ containers:
   returned: success
 start_interval:
   description: Whether health checks can be more frequent while a container starts (Docker 25, compose 2.21).
+  type: bool
+  returned: success
+as_brought_up:
+  description:
+    - Whether all that compose looks at is as it was when it last brought the project up, so that it would find nothing
+      to do.
   type: bool
   returned: success
 writers:
@@ -51,7 +72,8 @@ import re
 import struct
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.host_commands import output_of
+from ansible.module_utils.brought_up import NOTHING, brought_up, compose_version
+from ansible.module_utils.host_commands import output_of, text_of
 
 _CONTAINER = (
     '{"name":{{json .Names}},"image":{{json .Image}},"state":{{json .State}},"ports":{{json .Ports}},'
@@ -73,17 +95,23 @@ def containers():
     return [json.loads(line) for line in listed.splitlines()]
 
 
-def has_start_interval():
-    """Whether both the engine and compose know a health check's start_interval."""
-    engine = version(output_of(["docker", "version", "--format", "{{.Server.Version}}"], seconds=30))
-    compose = version(output_of(["docker", "compose", "version", "--short"], seconds=30))
-    return engine >= _ENGINE_WITH_START_INTERVAL and compose >= _COMPOSE_WITH_START_INTERVAL
+def has_start_interval(compose):
+    """Whether both the engine and this version of compose know a health check's start_interval."""
+    engine = output_of(["docker", "version", "--format", "{{.Server.Version}}"], seconds=30)
+    return version(engine) >= _ENGINE_WITH_START_INTERVAL and version(compose) >= _COMPOSE_WITH_START_INTERVAL
 
 
 def version(text):
     """Major and minor number, (0, 0) where there is none."""
     found = re.match(r"v?(\d+)\.(\d+)", text.strip())
     return (int(found.group(1)), int(found.group(2))) if found else (0, 0)
+
+
+def as_brought_up(project, folder, compose, record):
+    """Whether the project is as M(stack_record) has noted it."""
+    noted = text_of(record)
+    found = brought_up(project, folder, compose) if noted else NOTHING
+    return found != NOTHING and json.dumps(found, sort_keys=True) == noted
 
 
 def writers(folder):
@@ -100,13 +128,21 @@ def writers(folder):
 def main():
     """Look and report."""
     module = AnsibleModule(
-        argument_spec={"folders": {"type": "list", "elements": "path", "default": []}}, supports_check_mode=True
+        argument_spec={
+            "folders": {"type": "list", "elements": "path", "default": []},
+            "project": {"type": "str", "required": True},
+            "project_dir": {"type": "path", "required": True},
+            "record": {"type": "path", "required": True},
+        },
+        supports_check_mode=True,
     )
+    params, compose = module.params, compose_version()
     module.exit_json(
         changed=False,
         containers=containers(),
-        start_interval=has_start_interval(),
-        writers={folder: writers(folder) for folder in module.params["folders"]},
+        start_interval=has_start_interval(compose),
+        as_brought_up=as_brought_up(params["project"], params["project_dir"], compose, params["record"]),
+        writers={folder: writers(folder) for folder in params["folders"]},
     )
 
 

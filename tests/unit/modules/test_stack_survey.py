@@ -43,7 +43,7 @@ def test_frequent_checks_at_the_start_need_a_new_engine_and_a_new_compose(
 ) -> None:
     stand_in(tmp_path, "docker", DOCKER.format(engine=engine, compose=compose))
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    assert module.has_start_interval() is known
+    assert module.has_start_interval(module.compose_version()) is known
     assert [found["image"] for found in module.containers()] == ["cosyvoice:v1.0"]
 
 
@@ -52,7 +52,7 @@ def test_a_host_without_docker_has_no_containers(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert module.containers() == []
-    assert module.has_start_interval() is False
+    assert module.has_start_interval(module.compose_version()) is False
 
 
 def test_the_default_access_list_names_its_writers(module: ModuleType, tmp_path: Path) -> None:
