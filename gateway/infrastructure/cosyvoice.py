@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import re
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import anyio.to_thread
-import httpx
 import structlog
-from aiohttp import ClientError, ClientSession, DummyCookieJar, TCPConnector
-from httpx_aiohttp import AiohttpTransport
-from httpx_aiohttp.transport import AiohttpResponseStream
+from aiohttp import (
+    ClientConnectorError,
+    ClientError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    ConnectionTimeoutError,
+    DummyCookieJar,
+    FormData,
+    TCPConnector,
+)
+from yarl import URL
 
 from gateway.domain.engine import (
     RETRY_AFTER_SECONDS,
@@ -37,18 +47,19 @@ from gateway.domain.voice import voice_not_found
 from gateway.infrastructure.idle_timer import IdleTimer
 
 ROUTES = {
-    SpeechMode.ZERO_SHOT: "/inference_zero_shot",
-    SpeechMode.CROSS_LINGUAL: "/inference_cross_lingual",
-    SpeechMode.INSTRUCT: "/inference_instruct2",
+    SpeechMode.ZERO_SHOT: "inference_zero_shot",
+    SpeechMode.CROSS_LINGUAL: "inference_cross_lingual",
+    SpeechMode.INSTRUCT: "inference_instruct2",
 }
 FIELDS = {"prompt_text": "prompt_text", "instruct_text": "instructions"}
 HEALTH_TIMEOUT = 5.0
 REGISTER_TIMEOUT = 120.0
 FORGET_TIMEOUT = 5.0
 CONNECT_TIMEOUT = 5.0
-LARGEST_PIECE = 1 << 18
 REMEMBERED_VOICES = 10_000
-ERROR_BYTES = 64 * 1024
+SHORT_ANSWER_BYTES = 64 * 1024
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+NETWORK_ERRORS = (ClientError, TimeoutError, OSError)
 
 NOT_OURS = Reason(
     "引擎的 /health 无法识别，请安装 Twinport 的 server.py",
@@ -154,15 +165,16 @@ class CosyVoice:
         on_state: Callable[[EngineState], None] = lambda _: None,
         explain: Callable[[], Reason | None] = lambda: None,
     ) -> None:
-        self._transport = AiohttpTransport(client=_session)
-        self._client = httpx.AsyncClient(
-            base_url=url,
-            # httpx's own pool looks at every idle socket for each request and collapses at 64 streams.
-            transport=self._transport,
-            timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT),
-            trust_env=False,
+        # httpx, which the video entry uses, would cost a tenth of all work on a stream.
+        self._session = ClientSession(
+            # Without a bound: the fair queue has one, and the client must not do it a second time.
+            connector=TCPConnector(limit=0),
+            cookie_jar=DummyCookieJar(),
+            timeout=ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
+            headers={"Accept-Encoding": "identity"},
         )
-        self._routes = {mode: httpx.URL(url).join(route) for mode, route in ROUTES.items()}
+        self._url = URL(url)
+        self._routes = {mode: self._url / route for mode, route in ROUTES.items()}
         self._timeouts = timeouts
         self._on_state = on_state
         self._explain = explain
@@ -172,7 +184,7 @@ class CosyVoice:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._client.aclose()
+        await self._session.close()
 
     # State
 
@@ -185,22 +197,17 @@ class CosyVoice:
     async def look(self) -> EngineState:
         """Ask the engine for its state now."""
         try:
-            async with asyncio.timeout(HEALTH_TIMEOUT):
-                response = await self._client.get("/health")
-            state = self._read_health(response)
-        except (httpx.HTTPError, ClientError, TimeoutError, OSError):
+            async with (
+                asyncio.timeout(HEALTH_TIMEOUT),
+                self._session.get(self._url / "health", allow_redirects=False) as response,
+            ):
+                state = parse_health(_json(await _short_answer(response)))
+        except NETWORK_ERRORS:
             state = EngineState(EngineStatus.UNREACHABLE, model=self.state.model)
         if state.status in (EngineStatus.FAILED, EngineStatus.UNREACHABLE):
             state = replace(state, reason=self._explain() or state.reason)
         self._become(state)
         return state
-
-    @staticmethod
-    def _read_health(response: httpx.Response) -> EngineState:
-        try:
-            return parse_health(response.json())
-        except ValueError:
-            return parse_health(None)
 
     def _become(self, state: EngineState) -> None:
         if state.status is not self.state.status:
@@ -243,20 +250,19 @@ class CosyVoice:
             return known
         if not self._can_register:
             return None
-        audio = await _read(reference)
+        form = _with_audio({"prompt_text": reference.prompt_text}, await _read(reference))
         with _engine_errors():
-            response = await self._client.post(
-                "/voices",
-                files={"prompt_wav": ("reference.wav", audio, "audio/wav")},
-                data={"prompt_text": reference.prompt_text},
-                timeout=httpx.Timeout(REGISTER_TIMEOUT, connect=CONNECT_TIMEOUT),
-            )
-        if response.status_code in (404, 405):
+            async with (
+                asyncio.timeout(REGISTER_TIMEOUT),
+                self._session.post(self._url / "voices", data=form, allow_redirects=False) as response,
+            ):
+                body = await _short_answer(response)
+        if response.status in (404, 405):
             self._can_register = False
             return None
-        if response.status_code >= 400:
-            raise _refusal(response.status_code, response.headers, response.content)
-        name = str(response.json()["voice_id"])
+        if response.status >= 300:
+            raise _refusal(response, body)
+        name = str(json.loads(body)["voice_id"])
         self._registered[key] = name
         if len(self._registered) > REMEMBERED_VOICES:
             self._registered.popitem(last=False)
@@ -276,12 +282,10 @@ class CosyVoice:
         """Have the engine delete its copy of a reference; one that can't be reached or has none is left alone."""
         self._registered = OrderedDict((key, known) for key, known in self._registered.items() if known != name)
         try:
-            async with asyncio.timeout(FORGET_TIMEOUT):
-                response = await self._client.delete(f"/voices/{name}")
-        except (httpx.HTTPError, ClientError, TimeoutError, OSError) as error:
+            async with asyncio.timeout(FORGET_TIMEOUT), self._session.delete(self._url / "voices" / name) as response:
+                log.info("engine's copy of a deleted voice", name=name, status=response.status)
+        except NETWORK_ERRORS as error:
             log.warning("engine keeps its copy of a deleted voice", name=name, error=repr(error))
-        else:
-            log.info("engine's copy of a deleted voice", name=name, status=response.status_code)
 
     # Speech
 
@@ -305,77 +309,62 @@ class CosyVoice:
     async def _speak(self, order: SpeechOrder, reference: Reference, *, stream: bool) -> AsyncIterator[EngineAudio]:
         response = await self._request(order, reference, stream=stream)
         try:
-            rate = _sample_rate(response.headers)
-            model = response.headers.get("x-model", self.state.model)
-            yield EngineAudio(rate, model, self._chunks(response))
+            model = response.headers.get("X-Model", self.state.model)
+            yield EngineAudio(_sample_rate(response.headers), model, self._chunks(response))
         finally:
-            await response.aclose()
+            # Before its end this closes the connection, which stops the engine.
+            response.release()
 
-    async def _request(self, order: SpeechOrder, reference: Reference, *, stream: bool) -> httpx.Response:
+    async def _request(self, order: SpeechOrder, reference: Reference, *, stream: bool) -> ClientResponse:
         """A registered voice first; where the engine has forgotten it, the reference itself."""
         name = await self.register(reference)
+        fields = _fields(order, stream=stream)
         if name is not None:
             try:
-                return await self._send(order, stream=stream, voice_id=name)
+                return await self._send(order.mode, urlencode({**fields, "voice_id": name}).encode(), FORM)
             except VoiceForgotten:
                 log.info("engine forgot a voice", voice_id=order.voice_id)
                 self._registered.pop((reference.sha256, reference.prompt_text), None)
-        return await self._send(order, stream=stream, audio=await _read(reference))
+        return await self._send(order.mode, _with_audio(fields, await _read(reference)))
 
     async def _send(
-        self, order: SpeechOrder, *, stream: bool, voice_id: str = "", audio: bytes | None = None
-    ) -> httpx.Response:
-        fields = {"tts_text": order.text, "stream": "true" if stream else "false", "speed": f"{order.speed:g}"}
-        if order.mode is SpeechMode.ZERO_SHOT:
-            fields["prompt_text"] = order.prompt_text
-        if order.mode is SpeechMode.INSTRUCT:
-            fields["instruct_text"] = order.instruct_text
-        if voice_id:
-            fields["voice_id"] = voice_id
-        files = None if audio is None else {"prompt_wav": ("reference.wav", audio, "audio/wav")}
-        # The client would merge addresses and headers anew for each request.
-        request = httpx.Request(
-            "POST",
-            self._routes[order.mode],
-            data=fields,
-            files=files,
-            extensions={"timeout": self._client.timeout.as_dict()},
-        )
+        self, mode: SpeechMode, form: bytes | FormData, headers: Mapping[str, str] | None = None
+    ) -> ClientResponse:
         with _engine_errors():
             async with asyncio.timeout(self._timeouts.first_byte):
-                # Past the client, which has nothing to add: no redirects, no cookies, no authentication.
-                response = await self._transport.handle_async_request(request)
-        if response.status_code == 200:
+                response = await self._session.post(
+                    self._routes[mode], data=form, headers=headers, allow_redirects=False
+                )
+        if response.status == 200:
             return response
-        try:
-            body = await _read_some(response)
-        finally:
-            await response.aclose()
-        if response.status_code == 404 and voice_id:
+        async with response:
+            body = await _short_answer(response)
+        if response.status == 404 and isinstance(form, bytes):
             raise VoiceForgotten
-        raise _refusal(response.status_code, response.headers, body)
+        raise _refusal(response, body)
 
-    async def _chunks(self, response: httpx.Response) -> AsyncIterator[bytes]:
-        stream = response.stream
-        assert isinstance(stream, AiohttpResponseStream)  # noqa: S101 - it is our transport's
-        # What has come goes on in one piece; its own sixteen kilobytes would cut it up again.
-        stream.CHUNK_SIZE = LARGEST_PIECE
-        chunks = aiter(stream)
+    async def _chunks(self, response: ClientResponse) -> AsyncIterator[bytes]:
         with IdleTimer(self._timeouts.idle) as timer:
-            while True:
-                try:
-                    chunk = await timer.wait_for(anext(chunks))
-                except StopAsyncIteration:
-                    return
-                except (httpx.HTTPError, ClientError, OSError, TimeoutError) as error:
-                    raise StreamBroken(repr(error)) from error
-                if chunk:
+            try:
+                while chunk := await timer.wait_for(response.content.readany()):
                     yield chunk
+            except NETWORK_ERRORS as error:
+                raise StreamBroken(repr(error)) from error
 
 
-def _session() -> ClientSession:
-    """Connections without a bound: the fair queue has one, and the transport must not do it a second time."""
-    return ClientSession(connector=TCPConnector(limit=0), cookie_jar=DummyCookieJar(), trust_env=False)
+def _fields(order: SpeechOrder, *, stream: bool) -> dict[str, str]:
+    fields = {"tts_text": order.text, "stream": "true" if stream else "false", "speed": f"{order.speed:g}"}
+    if order.mode is SpeechMode.ZERO_SHOT:
+        fields["prompt_text"] = order.prompt_text
+    if order.mode is SpeechMode.INSTRUCT:
+        fields["instruct_text"] = order.instruct_text
+    return fields
+
+
+def _with_audio(fields: Mapping[str, str], audio: bytes) -> FormData:
+    form = FormData(fields)
+    form.add_field("prompt_wav", audio, filename="reference.wav", content_type="audio/wav")
+    return form
 
 
 async def _read(reference: Reference) -> bytes:
@@ -385,24 +374,31 @@ async def _read(reference: Reference) -> bytes:
         raise voice_not_found() from error
 
 
-async def _read_some(response: httpx.Response) -> bytes:
+async def _short_answer(response: ClientResponse) -> bytes:
+    """The body of an answer that should be short; what is longer, or cut, is not read further."""
     body = b""
-    with suppress(httpx.HTTPError, ClientError, OSError):
-        async for chunk in response.aiter_raw():
-            body += chunk
-            if len(body) > ERROR_BYTES:
-                break
+    with suppress(ClientError, OSError):
+        while len(body) <= SHORT_ANSWER_BYTES and (piece := await response.content.readany()):
+            body += piece
     return body
 
 
-def _sample_rate(headers: httpx.Headers) -> int:
+def _json(body: bytes) -> Any:
+    """What a body says; None where that is no JSON."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _sample_rate(headers: Mapping[str, str]) -> int:
     """The rate that the engine names, in its own header or in the media type.
 
     Raises:
         GatewayError: it names none: an unpatched server, whose rate can only be guessed.
     """
-    named = headers.get("x-sample-rate", "")
-    match = re.search(r"rate=(\d+)", headers.get("content-type", ""))
+    named = headers.get("X-Sample-Rate", "")
+    match = re.search(r"rate=(\d+)", headers.get("Content-Type", ""))
     text = named if named.isdecimal() else match.group(1) if match else ""
     if not text:
         raise engine_refused("unpatched", "it names no sample rate; install Twinport's server.py in its container")
@@ -414,41 +410,41 @@ def _engine_errors() -> Iterator[None]:
     """Turn what the network does into what the caller is told."""
     try:
         yield
-    except (httpx.ConnectError, ConnectionRefusedError) as error:
+    except (ClientConnectorError, ConnectionTimeoutError) as error:
         raise not_ready(EngineState(EngineStatus.UNREACHABLE)) from error
-    except (httpx.HTTPError, ClientError, OSError, TimeoutError) as error:
+    except NETWORK_ERRORS as error:
         raise StreamBroken(repr(error)) from error
 
 
-def _refusal(status: int, headers: httpx.Headers, body: bytes) -> GatewayError:
+def _refusal(response: ClientResponse, body: bytes) -> GatewayError:
     """The engine's error answer as one of ours."""
     code, message = _error_of(body)
-    if status == 503:
-        return _busy(code, message, headers)
+    if response.status == 503:
+        return _busy(code, message, response.headers)
     if code == "text_empty":
         # The engine's sentence begins with its own field's name.
         return text_empty(FIELDS.get(message.split(" ", 1)[0], "text"))
     if code == "mode_not_supported":
         return mode_not_supported("")
-    log.warning("engine refused", status=status, code=code, said=message)
-    return engine_refused(code or f"http_{status}", message or f"HTTP {status}")
+    log.warning("engine refused", status=response.status, code=code, said=message)
+    return engine_refused(code or f"http_{response.status}", message or f"HTTP {response.status}")
 
 
 def _error_of(body: bytes) -> tuple[str, str]:
+    said = _json(body)
     try:
-        parsed = httpx.Response(200, content=body).json()
-        return str(parsed["code"]), str(parsed["message"])
-    except (ValueError, KeyError, TypeError):
+        return str(said["code"]), str(said["message"])
+    except (KeyError, TypeError):
         return "", ""
 
 
-def _busy(code: str, message: str, headers: httpx.Headers) -> GatewayError:
+def _busy(code: str, message: str, headers: Mapping[str, str]) -> GatewayError:
     if code in ("queue_full", "queue_timeout", ""):
         return queue_full()
     state = code.removeprefix("engine_")
     if state in {status.value for status in EngineStatus}:
         return not_ready(EngineState(EngineStatus(state), reason=_told(message) if state == "failed" else None))
-    retry = headers.get("retry-after", "")
+    retry = headers.get("Retry-After", "")
     return GatewayError(
         code,
         503,

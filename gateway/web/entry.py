@@ -6,25 +6,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 from starlette.types import Lifespan
 
-from gateway.domain.errors import GatewayError
 from gateway.infrastructure.api_keys import ApiKeys
 from gateway.infrastructure.rate_limit import RateLimiter
 from gateway.settings import CommonSettings
 from gateway.web.docs import Landing, docs_routes
-from gateway.web.errors import handle_gateway_error, handle_http_exception
 from gateway.web.metrics import Metrics, metrics_endpoint
 from gateway.web.middleware.access import AddressRateMiddleware, ApiKeyMiddleware
 from gateway.web.middleware.context import RequestContextMiddleware
 from gateway.web.middleware.failures import FailuresMiddleware
 from gateway.web.middleware.limits import LimitsMiddleware
 from gateway.web.openapi import openapi_endpoint
+from gateway.web.routing import Application, Route
 
 BODY_BYTES = 1 << 20
 PUBLIC_PATHS = frozenset({"/", "/health", "/ready", "/openapi.json", "/docs", "/favicon.ico"})
@@ -118,7 +115,7 @@ def create_entry(
     lifespan: Lifespan[Any],
     upload_bytes: Mapping[str, int],
     is_public: Callable[[str], bool] = lambda _: False,
-) -> Starlette:
+) -> Application:
     """One entry as an ASGI application.
 
     Args:
@@ -133,9 +130,8 @@ def create_entry(
     """
     documented = [*routes, Route("/metrics", metrics_endpoint)]
     openapi = openapi_endpoint(title=title, description=about.english, routes=documented)
-    return Starlette(
+    return Application(
         routes=[*documented, Route("/openapi.json", openapi), *docs_routes(title=title, about=about)],
         middleware=_middleware(settings=settings, shared=shared, upload_bytes=upload_bytes, is_public=is_public),
-        exception_handlers={GatewayError: handle_gateway_error, HTTPException: handle_http_exception},
         lifespan=lifespan,
     )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
@@ -41,19 +41,25 @@ def _openai_body(error: GatewayError, language: Language, status: int) -> dict[s
     }
 
 
-def error_response(error: GatewayError, scope: Scope) -> Response:
-    """The answer for an error on the address that was asked, in the language that the client reads."""
+def error_response(error: GatewayError, scope: Scope, *, headers: Mapping[str, str] | None = None) -> Response:
+    """The answer for an error on the address that was asked, in the language that the client reads.
+
+    Args:
+        error: what went wrong.
+        scope: of the request.
+        headers: that the answer has besides.
+    """
     language = preferred_language(Headers(scope=scope))
-    headers = {"Content-Language": language, "Vary": "Accept-Language", "Cache-Control": "no-store"}
+    told = {"Content-Language": language, "Vary": "Accept-Language", "Cache-Control": "no-store", **(headers or {})}
     if error.retry_after is not None:
-        headers["Retry-After"] = str(error.retry_after)
+        told["Retry-After"] = str(error.retry_after)
     if error.status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
+        told["WWW-Authenticate"] = "Bearer"
     if scope["path"].startswith(OPENAI_PREFIXES):
         # OpenAI's clients know 429; the desktop client repeats nothing but a 503.
         status = 429 if error.code == "rate_limited" else error.status
-        return JSONResponse(_openai_body(error, language, status), status, headers)
-    return JSONResponse(_plain_body(error, language), error.status, headers)
+        return JSONResponse(_openai_body(error, language, status), status, told)
+    return JSONResponse(_plain_body(error, language), error.status, told)
 
 
 def from_http_exception(error: HTTPException) -> GatewayError:
@@ -69,19 +75,3 @@ def from_http_exception(error: HTTPException) -> GatewayError:
         en=f"The request can't be served: {phrase}.",
         retry_after=10 if error.status_code == 503 else None,
     )
-
-
-def handle_gateway_error(connection: HTTPConnection, error: Exception) -> Response:
-    """Starlette's exception handler for ``GatewayError``."""
-    assert isinstance(error, GatewayError)  # noqa: S101 - registered for that class only
-    connection.scope["twinport.error"] = error
-    return error_response(error, connection.scope)
-
-
-def handle_http_exception(connection: HTTPConnection, error: Exception) -> Response:
-    """Starlette's exception handler for ``HTTPException``."""
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for that class only
-    response = handle_gateway_error(connection, from_http_exception(error))
-    for name, value in (error.headers or {}).items():
-        response.headers[name] = value
-    return response

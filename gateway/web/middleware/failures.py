@@ -1,19 +1,22 @@
-"""The last line of defence: whatever escapes becomes a sentence, never a traceback."""
+"""Every error becomes an answer here: a sentence and a code, never a traceback."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import structlog
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.domain.errors import GatewayError, internal
-from gateway.web.errors import error_response
+from gateway.web.errors import error_response, from_http_exception
 
 log = structlog.stdlib.get_logger(__name__)
 
 
 class FailuresMiddleware:
-    """Answers for errors that no handler turned into an answer."""
+    """Answers in place of whatever raises."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -23,6 +26,7 @@ class FailuresMiddleware:
             await self._app(scope, receive, send)
             return
         started = False
+        headers: Mapping[str, str] | None = None
 
         async def note_start(message: Message) -> None:
             nonlocal started
@@ -35,6 +39,8 @@ class FailuresMiddleware:
             return
         except GatewayError as error:
             refusal = error
+        except HTTPException as error:
+            refusal, headers = from_http_exception(error), error.headers
         except Exception:
             log.exception("request failed", path=scope["path"])
             refusal = internal()
@@ -44,4 +50,4 @@ class FailuresMiddleware:
         if started:
             # Too late: the server cuts an unfinished answer, so that nobody takes it for a whole one.
             return
-        await error_response(refusal, scope)(scope, receive, send)
+        await error_response(refusal, scope, headers=headers)(scope, receive, send)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from gateway.domain.errors import GatewayError, forbidden_without_key, unauthorized
 from gateway.domain.task import RESULT_SUFFIX
@@ -19,6 +19,7 @@ from gateway.services.video.queue import VideoQueue
 from gateway.web.middleware.access import presented_key
 from gateway.web.openapi import operation
 from gateway.web.params import parse_query
+from gateway.web.routing import Route
 from gateway.web.sendfile import SentFile
 from gateway.web.video.models import DownloadRequest, FileData, FileList
 

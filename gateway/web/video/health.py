@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from gateway.services.video.queue import VideoQueue
 from gateway.settings import VideoSettings
 from gateway.web.health import entry_health
 from gateway.web.openapi import operation
+from gateway.web.routing import Route
 from gateway.web.video.models import Readiness, VideoHealth
 
 

@@ -9,13 +9,14 @@ import httpx
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from gateway.domain.errors import GatewayError, headers_too_large, not_found
 from gateway.infrastructure.duix import CONNECTION_ERRORS
 from gateway.services.video.engines import EngineState, EngineWatch
 from gateway.services.video.queue import VideoQueue, engine_not_ready
 from gateway.settings import VideoSettings
+from gateway.web.routing import Route
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 OWN = {"submit": "POST", "query": "GET", "tasks": "GET"}

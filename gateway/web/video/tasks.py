@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from gateway.domain.errors import GatewayError, invalid_request
 from gateway.domain.task import Task, checked_code, envelope, unknown_task
@@ -12,6 +12,7 @@ from gateway.services.video.queue import VideoQueue
 from gateway.web.language import preferred_language
 from gateway.web.openapi import operation
 from gateway.web.params import parse_json, parse_query
+from gateway.web.routing import Route
 from gateway.web.video.limits import check_rate
 from gateway.web.video.models import Envelope, ListRequest, QueryRequest, SubmitRequest, TaskData, TaskList
 

@@ -7,13 +7,14 @@ import secrets
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from gateway.domain.errors import missing_field
 from gateway.infrastructure.media_folder import ENGINE_ROOT, MediaFolder, safe_name
 from gateway.settings import VideoSettings
 from gateway.web.multipart import Limits, Upload, receive_form
 from gateway.web.openapi import Form, operation
+from gateway.web.routing import Route
 from gateway.web.video.limits import check_rate
 from gateway.web.video.models import UploadAnswer, UploadFields
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from starlette.responses import Response
-from starlette.routing import Route
 
 from gateway.web.language import preferred_language
 from gateway.web.openapi import operation
 from gateway.web.params import parse_query
+from gateway.web.routing import Route
 from gateway.web.voice.models import AdminPageQuery, DeletedAnswer, VoicesAnswer, view_voice
 from gateway.web.voice.state import VoiceRequest
 from gateway.web.voice.voices import FULL, remove_voice

@@ -7,7 +7,6 @@ from urllib.parse import quote
 
 import anyio.to_thread
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from gateway.domain.errors import missing_field
@@ -19,6 +18,7 @@ from gateway.services.training import NewVoice
 from gateway.web.multipart import Limits, receive_form
 from gateway.web.openapi import Form, operation
 from gateway.web.params import parse_query, validate
+from gateway.web.routing import Route
 from gateway.web.sendfile import SentFile
 from gateway.web.voice.lookup import find_voice
 from gateway.web.voice.models import MAX_PROMPT_TEXT, DeviceQuery, ImportForm, TrainAnswer, Trained

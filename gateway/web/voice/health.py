@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from gateway.web.health import entry_health
 from gateway.web.language import preferred_language
 from gateway.web.openapi import operation
+from gateway.web.routing import Route
 from gateway.web.voice.models import DownloadView, EngineView, QueueView, Readiness, VoiceHealth
 from gateway.web.voice.state import VoiceRequest
 

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 import structlog
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from gateway.domain.engine import broken_stream
@@ -24,6 +23,7 @@ from gateway.web.disconnect import disconnected
 from gateway.web.middleware.access import presented_key
 from gateway.web.openapi import operation
 from gateway.web.params import parse_json, parse_query, validate
+from gateway.web.routing import Route
 from gateway.web.voice.lookup import find_voice, require_usable, speaker_of
 from gateway.web.voice.models import (
     AnyDeviceQuery,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import structlog
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from gateway.domain.errors import not_found
@@ -15,6 +14,7 @@ from gateway.infrastructure.speech import SpeechStore
 from gateway.web.disconnect import unless_left
 from gateway.web.openapi import operation
 from gateway.web.params import parse_json
+from gateway.web.routing import Route
 from gateway.web.sendfile import SentFile
 from gateway.web.voice.lookup import find_voice, require_usable, speaker_of
 from gateway.web.voice.models import SpeechAnswer, TtsBody, view_speech

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import structlog
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from gateway.domain.errors import missing_field
 from gateway.domain.naming import display_filename
@@ -14,6 +13,7 @@ from gateway.web.language import preferred_language
 from gateway.web.multipart import Limits, receive_form
 from gateway.web.openapi import Form, operation
 from gateway.web.params import parse_json, parse_query, validate
+from gateway.web.routing import Route
 from gateway.web.sendfile import SentFile
 from gateway.web.voice.lookup import find_voice, require_usable
 from gateway.web.voice.models import (
