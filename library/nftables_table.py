@@ -40,12 +40,12 @@ RETURN = r"""
 actions: {description: What was or would be done., type: list, elements: str, returned: success}
 """
 
-import shutil
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.durable_files import replace_file
 from ansible.module_utils.host_commands import text_of
+from ansible.module_utils.nft_table import kernel_table, nft_program
 
 ARGUMENTS = {
     "name": {"type": "str", "required": True},
@@ -69,19 +69,12 @@ class NftablesTable:
         self.previous = state / "previous.nft"
         self.listing = state / "loaded.txt"
         self.timer = "{0}-firewall-rollback".format(self.name)
-        self.nft = shutil.which("nft") or "/usr/sbin/nft"
-
-    def live(self):
-        """The table as the kernel has it, without counters; "" where there is none."""
-        if not Path(self.nft).exists():
-            return ""
-        code, out, _err = self.module.run_command([self.nft, "--stateless", "list", "table", "inet", self.name])
-        return out if code == 0 else ""
+        self.nft = nft_program()
 
     def apply(self):
         """Load the ruleset unless file and kernel already agree with it."""
         ruleset = self.module.params["ruleset"]
-        before, live = text_of(str(self.path)), self.live()
+        before, live = text_of(str(self.path)), kernel_table(self.name)
         if before == ruleset and live and live == text_of(str(self.listing)):
             self.module.exit_json(changed=False, actions=[])
         action = (
@@ -124,7 +117,7 @@ class NftablesTable:
         if not self.candidate.exists():
             self.module.exit_json(changed=False, actions=[])
         if not self.module.check_mode:
-            live = self.live()
+            live = kernel_table(self.name)
             if live == self.rolled_back():
                 self.module.fail_json(
                     msg="The new firewall had already been rolled back when it was to be confirmed. Run this again."
@@ -143,7 +136,7 @@ class NftablesTable:
     def remove(self):
         """Delete the table and its files."""
         files = [path for path in (self.path, self.candidate, self.previous, self.listing) if path.exists()]
-        live = self.live()
+        live = kernel_table(self.name)
         if not self.module.check_mode:
             self.disarm()
             if live:

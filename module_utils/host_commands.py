@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import subprocess
 from pathlib import Path
 from typing import Mapping, Optional, Sequence
@@ -31,3 +32,12 @@ def text_of(path: str, limit: int = 1_000_000) -> str:
             return stream.read(limit).decode("utf-8", "replace")
     except OSError:
         return ""
+
+
+def root_text_of(path: str) -> str:
+    """A file's text, or "" where it is not root's and with mode 0644: one that is to be written anew."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return ""
+    return text_of(path) if (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (0, 0, 0o644) else ""
