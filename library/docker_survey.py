@@ -51,6 +51,10 @@ enabled: {description: Whether it starts at boot., type: bool, returned: success
 dropins: {description: Names of the files that extend its unit., type: list, elements: str, returned: success}
 swarm: {description: Whether the host is a member of a swarm., type: bool, returned: success}
 image_store: {description: Who keeps the images (docker or containerd)., type: str, returned: success}
+certificates:
+  description: "Texts of the authorities that Twinport has brought, by path; only files of root with mode 0644."
+  type: dict
+  returned: success
 certificate_store: {description: Whether the host's certificate store can be rebuilt., type: bool, returned: success}
 """
 
@@ -62,10 +66,18 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.docker_installation import UnusableDockerError, choose, missing
 from ansible.module_utils.docker_probe import find_docker, installed_packages
-from ansible.module_utils.host_commands import output_of, text_of
+from ansible.module_utils.host_commands import output_of, root_text_of, text_of
 from ansible.module_utils.os_release import deb_architecture, parse_os_release
 
 _DROPINS = Path("/etc/systemd/system/docker.service.d")
+# Where Debian's and RHEL's families keep what the administrator adds.
+_AUTHORITIES = (Path("/usr/local/share/ca-certificates"), Path("/etc/pki/ca-trust/source/anchors"))
+
+
+def certificates():
+    """Texts of the certificates that the role has copied, by path."""
+    found = [str(path) for folder in _AUTHORITIES for path in folder.glob("twinport-*")]
+    return {path: root_text_of(path) for path in found}
 
 
 def main():
@@ -101,6 +113,7 @@ def main():
         dropins=sorted(path.name for path in _DROPINS.glob("*.conf")),
         swarm="active" in state,
         image_store="containerd" if any("io.containerd.snapshotter" in word for word in state) else "docker",
+        certificates=certificates(),
         certificate_store=bool(shutil.which("update-ca-certificates") or shutil.which("update-ca-trust")),
     )
 
