@@ -101,6 +101,11 @@ options:
         description: Octal mode.
         type: str
         default: "0600"
+  units:
+    description: Units of systemd whose state is told, as it is after the files were written.
+    type: list
+    elements: str
+    default: []
 author:
   - The Twinport developers
 """
@@ -123,6 +128,11 @@ changed_paths:
   returned: always
   type: list
   elements: str
+units:
+  description: For each of O(units) that systemd knows, whether it is V(active) and V(enabled).
+  returned: always
+  type: dict
+  sample: {twinport-doctor.timer: {active: true, enabled: true}}
 """
 
 import base64
@@ -133,6 +143,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.durable_files import replace_file
+from ansible.module_utils.host_commands import output_of
 
 _ATTRIBUTES = {
     "owner": {"type": "str", "default": "root"},
@@ -182,6 +193,7 @@ class HostFiles:
         self.module.exit_json(
             changed=bool(done),
             changed_paths=[change.path for change in done],
+            units=unit_states(self.module.params["units"]),
             diff=[change.diff() for change in done],
         )
 
@@ -255,6 +267,19 @@ class HostFiles:
         change.after.update(diff["after"])
 
 
+def unit_states(names):
+    """For each unit whether it is active and enabled; one that systemd does not know is left out."""
+    if not names:
+        return {}
+    told = output_of(["systemctl", "show", "--property=Id,LoadState,ActiveState,UnitFileState", *names])
+    units = [dict(line.split("=", 1) for line in unit.splitlines()) for unit in told.split("\n\n") if unit]
+    return {
+        unit["Id"]: {"active": unit["ActiveState"] == "active", "enabled": unit["UnitFileState"] == "enabled"}
+        for unit in units
+        if unit["LoadState"] == "loaded"
+    }
+
+
 def _number(name, look_up):
     if not name:
         return -1
@@ -290,6 +315,7 @@ def main():
     )
     module = AnsibleModule(
         argument_spec={
+            "units": {"type": "list", "elements": "str", "default": []},
             "secrets": {"type": "list", "elements": "dict", "default": [], "options": secrets},
             "folders": {"type": "list", "elements": "dict", "default": [], "options": folders},
             "files": {

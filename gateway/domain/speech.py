@@ -89,9 +89,7 @@ class SpeechOrder:
     def fingerprint(self) -> str:
         """Hexadecimal digest that equal orders share."""
         # At the engine's rate an order's digest is what it was before orders had one.
-        values = [
-            getattr(self, field.name) for field in fields(self) if field.name != "sample_rate" or self.sample_rate
-        ]
+        values = [getattr(self, name) for name in _ORDER_FIELDS if name != "sample_rate" or self.sample_rate]
         return hashlib.sha256(json.dumps(values).encode()).hexdigest()
 
     def at_engine_rate(self) -> SpeechOrder:
@@ -101,6 +99,9 @@ class SpeechOrder:
     def as_wav(self) -> SpeechOrder:
         """The same speech, not encoded."""
         return replace(self, audio_format=AudioFormat.WAV)
+
+
+_ORDER_FIELDS = tuple(field.name for field in fields(SpeechOrder))
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ import hashlib
 import json
 import re
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode
 
 import anyio.to_thread
@@ -100,19 +100,47 @@ class Reference:
     prompt_text: str
 
 
-@dataclass(frozen=True)
 class EngineAudio:
-    """An answer of the engine: raw PCM as it comes.
+    """An answer of the engine: raw PCM as it comes. Closing it early makes the engine stop.
 
     Attributes:
         sample_rate: Hz, as the engine said.
         model: the model that speaks.
         chunks: 16-bit little-endian mono PCM; raises ``StreamBroken`` where it ends early.
+
+    Args:
+        response: that of the engine, its head read.
+        model: the model that speaks, unless the engine names another.
+        idle: seconds that the engine may pause.
+
+    Raises:
+        GatewayError: the engine names no sample rate.
     """
 
-    sample_rate: int
-    model: str
-    chunks: AsyncIterator[bytes]
+    def __init__(self, response: ClientResponse, *, model: str, idle: float) -> None:
+        self._response = response
+        self._idle = idle
+        self.sample_rate = _sample_rate(response.headers)
+        self.model = response.headers.get("X-Model", model)
+        self.chunks = self._chunks()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the answer; before its end that closes the connection."""
+        self._response.release()
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        with IdleTimer(self._idle) as timer:
+            try:
+                while chunk := await timer.wait_for(self._response.content.readany()):
+                    yield chunk
+            except NETWORK_ERRORS as error:
+                raise StreamBroken(repr(error)) from error
 
 
 def _download(body: Any) -> Download | None:
@@ -251,12 +279,14 @@ class CosyVoice:
         if not self._can_register:
             return None
         form = _with_audio({"prompt_text": reference.prompt_text}, await _read(reference))
-        with _engine_errors():
+        try:
             async with (
                 asyncio.timeout(REGISTER_TIMEOUT),
                 self._session.post(self._url / "voices", data=form, allow_redirects=False) as response,
             ):
                 body = await _short_answer(response)
+        except NETWORK_ERRORS as error:
+            raise _network_failure(error) from error
         if response.status in (404, 405):
             self._can_register = False
             return None
@@ -289,10 +319,8 @@ class CosyVoice:
 
     # Speech
 
-    def speak(
-        self, order: SpeechOrder, reference: Reference, *, stream: bool
-    ) -> AbstractAsyncContextManager[EngineAudio]:
-        """Have an order spoken; leaving the context early makes the engine stop.
+    async def speak(self, order: SpeechOrder, reference: Reference, *, stream: bool) -> EngineAudio:
+        """Have an order spoken; the caller closes what it is given.
 
         Args:
             order: what to say and how.
@@ -303,17 +331,12 @@ class CosyVoice:
             GatewayError: the engine refused, is not ready, or can't be reached.
             StreamBroken: it hung up before the first sample.
         """
-        return self._speak(order, reference, stream=stream)
-
-    @asynccontextmanager
-    async def _speak(self, order: SpeechOrder, reference: Reference, *, stream: bool) -> AsyncIterator[EngineAudio]:
         response = await self._request(order, reference, stream=stream)
         try:
-            model = response.headers.get("X-Model", self.state.model)
-            yield EngineAudio(_sample_rate(response.headers), model, self._chunks(response))
-        finally:
-            # Before its end this closes the connection, which stops the engine.
+            return EngineAudio(response, model=self.state.model, idle=self._timeouts.idle)
+        except GatewayError:
             response.release()
+            raise
 
     async def _request(self, order: SpeechOrder, reference: Reference, *, stream: bool) -> ClientResponse:
         """A registered voice first; where the engine has forgotten it, the reference itself."""
@@ -330,11 +353,13 @@ class CosyVoice:
     async def _send(
         self, mode: SpeechMode, form: bytes | FormData, headers: Mapping[str, str] | None = None
     ) -> ClientResponse:
-        with _engine_errors():
+        try:
             async with asyncio.timeout(self._timeouts.first_byte):
                 response = await self._session.post(
                     self._routes[mode], data=form, headers=headers, allow_redirects=False
                 )
+        except NETWORK_ERRORS as error:
+            raise _network_failure(error) from error
         if response.status == 200:
             return response
         async with response:
@@ -342,14 +367,6 @@ class CosyVoice:
         if response.status == 404 and isinstance(form, bytes):
             raise VoiceForgotten
         raise _refusal(response, body)
-
-    async def _chunks(self, response: ClientResponse) -> AsyncIterator[bytes]:
-        with IdleTimer(self._timeouts.idle) as timer:
-            try:
-                while chunk := await timer.wait_for(response.content.readany()):
-                    yield chunk
-            except NETWORK_ERRORS as error:
-                raise StreamBroken(repr(error)) from error
 
 
 def _fields(order: SpeechOrder, *, stream: bool) -> dict[str, str]:
@@ -405,15 +422,11 @@ def _sample_rate(headers: Mapping[str, str]) -> int:
     return int(text)
 
 
-@contextmanager
-def _engine_errors() -> Iterator[None]:
-    """Turn what the network does into what the caller is told."""
-    try:
-        yield
-    except (ClientConnectorError, ConnectionTimeoutError) as error:
-        raise not_ready(EngineState(EngineStatus.UNREACHABLE)) from error
-    except NETWORK_ERRORS as error:
-        raise StreamBroken(repr(error)) from error
+def _network_failure(error: Exception) -> GatewayError | StreamBroken:
+    """What the network did, as what the caller is told."""
+    if isinstance(error, ClientConnectorError | ConnectionTimeoutError):
+        return not_ready(EngineState(EngineStatus.UNREACHABLE))
+    return StreamBroken(repr(error))
 
 
 def _refusal(response: ClientResponse, body: bytes) -> GatewayError:

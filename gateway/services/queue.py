@@ -5,10 +5,41 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Self
 
 from gateway.domain.engine import queue_full, queue_timeout
+
+
+class Slot:
+    """A place at the engine, held until the end of its block or until it is left.
+
+    Attributes:
+        waited: seconds that it took to get it.
+    """
+
+    def __init__(self, acquire: Callable[[], Awaitable[None]], release: Callable[[], None]) -> None:
+        self._acquire = acquire
+        self._release = release
+        self._held = False
+        self.waited = 0.0
+
+    async def __aenter__(self) -> Self:
+        started = time.monotonic()
+        await self._acquire()
+        self._held = True
+        self.waited = time.monotonic() - started
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.leave()
+
+    def leave(self) -> None:
+        """Let the next one in, if that has not happened yet."""
+        if self._held:
+            self._held = False
+            self._release()
 
 
 class FairQueue:
@@ -40,19 +71,13 @@ class FairQueue:
         """How many wait."""
         return self._waiting
 
-    @asynccontextmanager
-    async def slot(self, device_id: str) -> AsyncIterator[float]:
-        """Hold a slot; gives the seconds that it took to get one.
+    def slot(self, device_id: str) -> Slot:
+        """A place at the engine, to be held with ``async with``.
 
         Raises:
             GatewayError: ``queue_full``, at once or when others need the place, or ``queue_timeout`` (all 503).
         """
-        started = time.monotonic()
-        await self._acquire(device_id)
-        try:
-            yield time.monotonic() - started
-        finally:
-            self._release()
+        return Slot(partial(self._acquire, device_id), self._release)
 
     async def _acquire(self, device_id: str) -> None:
         if self._free:

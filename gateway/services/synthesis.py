@@ -24,7 +24,7 @@ from gateway.infrastructure.audio import EncodingFailed, encode, encoder
 from gateway.infrastructure.cosyvoice import CosyVoice, EngineAudio, Reference, StreamBroken
 from gateway.infrastructure.files import disk_full_is_507, require_free_space
 from gateway.infrastructure.speech import SpeechStore
-from gateway.services.queue import FairQueue
+from gateway.services.queue import FairQueue, Slot
 
 WRITE_BLOCK = 1 << 18
 READ_BLOCK = 1 << 18
@@ -208,8 +208,8 @@ class Synthesis:
         if order.audio_format is not AudioFormat.WAV:
             return await self._encode(order, await self.make(order.as_wav(), speaker))
         require_free_space(self._store.folder, HEADER_BYTES, reserve=self._rules.reserve_bytes)
-        async with self._queue.slot(speaker.device_id) as waited:
-            self._metrics.waited(waited)
+        async with self._queue.slot(speaker.device_id) as slot:
+            self._metrics.waited(slot.waited)
             for attempt in range(1, ATTEMPTS + 1):
                 try:
                     return await self._once(order, speaker)
@@ -221,7 +221,7 @@ class Synthesis:
         temporary = self._store.new_temporary()
         started = time.monotonic()
         try:
-            async with self._engine.speak(order, speaker.reference, stream=False) as audio:
+            with await self._engine.speak(order, speaker.reference, stream=False) as audio:
                 written = await self._write(audio, temporary, started)
             finished = _finished(order, audio.model, written + HEADER_BYTES, written / SAMPLE_BYTES / audio.sample_rate)
             self._metrics.finished(took=time.monotonic() - started, seconds=finished.seconds)
@@ -288,22 +288,22 @@ class Synthesis:
         """
         self._engine.require_ready()
         self._require_mode(order)
-        async with AsyncExitStack() as stack:
-            stack.enter_context(self._stoppable(order.voice_id))
-            slot = await stack.enter_async_context(AsyncExitStack())
-            self._metrics.waited(await slot.enter_async_context(self._queue.slot(speaker.device_id)))
-            # The encoder starts while the engine thinks, so that it is there when the first samples are.
-            expected = self._engine.state.sample_rate or FALLBACK_RATE
-            encoding = await self._start_encoder(order, expected, stack)
-            live = await self._first_samples(order, speaker, stack)
-            rate = live.audio.sample_rate
-            if rate != expected:
-                encoding = await self._start_encoder(order, rate, stack)
-            pcm = self._samples(live, slot)
-            if encoding is not None:
-                yield encode(encoding, pcm)
-            else:
-                yield pcm if order.audio_format is AudioFormat.PCM else _with_header(pcm, rate)
+        with self._stoppable(order.voice_id):
+            async with self._queue.slot(speaker.device_id) as slot, AsyncExitStack() as stack:
+                self._metrics.waited(slot.waited)
+                # The encoder starts while the engine thinks, so that it is there when the first samples are.
+                expected = self._engine.state.sample_rate or FALLBACK_RATE
+                encoding = await self._start_encoder(order, expected, stack)
+                live = await self._first_samples(order, speaker)
+                stack.enter_context(live.audio)
+                rate = live.audio.sample_rate
+                if rate != expected:
+                    encoding = await self._start_encoder(order, rate, stack)
+                pcm = self._samples(live, slot)
+                if encoding is not None:
+                    yield encode(encoding, pcm)
+                else:
+                    yield pcm if order.audio_format is AudioFormat.PCM else _with_header(pcm, rate)
 
     @contextmanager
     def _stoppable(self, voice_id: str) -> Iterator[None]:
@@ -331,25 +331,27 @@ class Synthesis:
             return None
         return await stack.enter_async_context(encoder(order.audio_format, rate, target_rate=order.sample_rate))
 
-    async def _first_samples(self, order: SpeechOrder, speaker: Speaker, stack: AsyncExitStack) -> _Live:
+    async def _first_samples(self, order: SpeechOrder, speaker: Speaker) -> _Live:
         for attempt in range(1, ATTEMPTS + 1):
-            started = time.monotonic()
             try:
-                async with AsyncExitStack() as speaking:
-                    # The model ignores speed while it streams: then its segments are the pieces.
-                    audio = await speaking.enter_async_context(
-                        self._engine.speak(order, speaker.reference, stream=order.speed == 1.0)
-                    )
-                    first = await _first(audio.chunks)
-                    stack.push_async_exit(speaking.pop_all())
+                return await self._first_sample(order, speaker)
             except StreamBroken as error:
                 log.warning("engine broke off", attempt=attempt, error=str(error))
-            else:
-                self._metrics.first_audio(time.monotonic() - started)
-                return _Live(audio, first, started)
         raise broken_stream()
 
-    async def _samples(self, live: _Live, slot: AsyncExitStack) -> AsyncIterator[bytes]:
+    async def _first_sample(self, order: SpeechOrder, speaker: Speaker) -> _Live:
+        started = time.monotonic()
+        # The model ignores speed while it streams: then its segments are the pieces.
+        audio = await self._engine.speak(order, speaker.reference, stream=order.speed == 1.0)
+        try:
+            first = await _first(audio.chunks)
+        except BaseException:
+            audio.close()
+            raise
+        self._metrics.first_audio(time.monotonic() - started)
+        return _Live(audio, first, started)
+
+    async def _samples(self, live: _Live, slot: Slot) -> AsyncIterator[bytes]:
         rate = live.audio.sample_rate
         limit = math.ceil(self._rules.max_seconds * rate) * SAMPLE_BYTES
         given = len(live.first)
@@ -360,7 +362,7 @@ class Synthesis:
                 raise StreamBroken("more sound than one request may have")
             yield chunk
         # The engine is free, however long the encoder and the client take for the rest.
-        await slot.aclose()
+        slot.leave()
         self._metrics.finished(took=time.monotonic() - live.started, seconds=given / SAMPLE_BYTES / rate)
 
 

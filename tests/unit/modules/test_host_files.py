@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.played_roles import stand_in
+
 USER, GROUP = str(os.getuid()), str(os.getgid())
 
 
@@ -127,3 +129,41 @@ def test_a_secret_is_told_to_nobody(tmp_path: Path) -> None:
     assert (tmp_path / "keys").read_text() == "new-and-secret\n"
     assert mode_of(tmp_path / "keys") == 0o640
     assert "and-secret" not in json.dumps(answer)
+
+
+# What systemd 252 says, and 257: the one unit it does not know is "not-found".
+SYSTEMCTL = """\
+#!/bin/bash
+[ "$*" = "show --property=Id,LoadState,ActiveState,UnitFileState a.timer b.timer c.timer" ] && cat <<'END'
+Id=a.timer
+LoadState=loaded
+ActiveState=active
+UnitFileState=enabled
+
+Id=b.timer
+LoadState=loaded
+ActiveState=inactive
+UnitFileState=disabled
+
+Id=c.timer
+LoadState=not-found
+ActiveState=inactive
+UnitFileState=
+END
+"""
+
+
+def test_the_states_of_units_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(tmp_path, "systemctl", SYSTEMCTL)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    answer = run(units=["a.timer", "b.timer", "c.timer"])
+    assert not answer["changed"]
+    assert answer["units"] == {
+        "a.timer": {"active": True, "enabled": True},
+        "b.timer": {"active": False, "enabled": False},
+    }
+
+
+def test_a_host_without_systemd_has_no_units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert run(units=["a.timer"])["units"] == {}
