@@ -131,7 +131,7 @@ def test_a_secret_is_told_to_nobody(tmp_path: Path) -> None:
     assert "and-secret" not in json.dumps(answer)
 
 
-# What systemd 252 says, and 257: the one unit it does not know is "not-found".
+# What systemd 257 says; a unit that it does not know is "not-found".
 SYSTEMCTL = """\
 #!/bin/bash
 [ "$*" = "show --property=Id,LoadState,ActiveState,UnitFileState a.timer b.timer c.timer" ] && cat <<'END'
