@@ -43,11 +43,16 @@ options:
     type: bool
     default: false
   reference_audio:
-    description: A recording of some seconds of speech, any format. Needed with O(work).
-    type: path
+    description: The bytes, in base64, of a recording of some seconds of speech in any format. Needed with O(work).
+    type: str
   video:
-    description: A clip to make the video from. Without it, and with O(work), the video entry is only asked.
+    description:
+      - A clip on the host to make the video from. Without it and O(video_content), and with O(work), the video entry is
+        only asked.
     type: path
+  video_content:
+    description: The bytes of such a clip in base64, where it is small.
+    type: str
   text:
     description: What the registered voice says.
     type: str
@@ -71,7 +76,7 @@ EXAMPLES = r"""
     voice_url: http://127.0.0.1:9090
     video_url: http://127.0.0.1:8383
     work: true
-    reference_audio: /opt/twinport/self_test/reference.mp3
+    reference_audio: "{{ lookup('ansible.builtin.pipe', 'base64 < reference.mp3') }}"
     video: /opt/twinport/self_test/clip.mp4
   register: proof
   failed_when: not proof.ok
@@ -99,6 +104,7 @@ checks:
       type: str
 """
 
+import base64
 import socket
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -172,7 +178,7 @@ class VoiceTest:
 
     def train(self):
         """Register the reference and wait until it is usable; returns the voice's id."""
-        content = Path(self.params["reference_audio"]).read_bytes()
+        content = base64.b64decode(self.params["reference_audio"])
         fields = {"device_id": _DEVICE, "name": "self test"}
         answer = self.entry.post_file("/v1/voices/train", fields, "audio", "reference.mp3", content)
         voice = answer.require_ok().json()["data"]["voiceId"]
@@ -224,7 +230,7 @@ class VideoTest:
     def make(self, speech):
         """Upload, submit, poll and download as the client does."""
         audio = self._upload("audio", _AUDIO_NAME, speech)
-        video = self._upload("video", _VIDEO_NAME, Path(self.params["video"]).read_bytes())
+        video = self._upload("video", _VIDEO_NAME, self._clip())
         code = str(uuid.uuid4())
         task = {"audio_url": audio, "video_url": video, "code": code, "chaofen": 0, "watermark_switch": 0, "pn": 1}
         taken = self.entry.post_json("/easy/submit", task).require_ok().json()
@@ -239,6 +245,11 @@ class VideoTest:
         if abs(movie.seconds - wanted) > 1:
             raise NotMediaError("the video is %.1f s long for %.1f s of speech" % (movie.seconds, wanted))
         return "%.1f s of video" % movie.seconds, True
+
+    def _clip(self):
+        if self.params["video_content"]:
+            return base64.b64decode(self.params["video_content"])
+        return Path(self.params["video"]).read_bytes()
 
     def _upload(self, field, name, content):
         return self.entry.post_file("/upload", {}, field, name, content).require_ok().json()["path"]
@@ -280,7 +291,7 @@ def run(params):
     if seen:
         report.check("video_store", video.store)
     if params["work"] and alive:
-        _work(report, voice, video if seen and params["video"] else None)
+        _work(report, voice, video if seen and (params["video"] or params["video_content"]) else None)
     _check_closed(report, urlsplit(params["voice_url"]).hostname, params["closed_ports"])
     return report
 
@@ -306,13 +317,15 @@ def main():
             "api_key": {"type": "str", "default": "", "no_log": True},
             "outside": {"type": "bool", "default": False},
             "work": {"type": "bool", "default": False},
-            "reference_audio": {"type": "path"},
+            "reference_audio": {"type": "str"},
             "video": {"type": "path"},
+            "video_content": {"type": "str"},
             "text": {"type": "str", "default": "The self test of Twinport can be heard."},
             "closed_ports": {"type": "list", "elements": "int", "default": []},
             "timeout": {"type": "int", "default": 600},
         },
         required_if=[("work", True, ["reference_audio"])],
+        mutually_exclusive=[("video", "video_content")],
         supports_check_mode=True,
     )
     if module.check_mode:
