@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from gateway.domain.errors import GatewayError, invalid_request
+
+# Unicode's control characters, line and paragraph separators (Cc, Zl, Zp).
+_BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+# Halves of surrogate pairs (Cs), which no encoding can carry.
+_HALF_PAIRS = re.compile("[\ud800-\udfff]+")
 
 
 def text_empty(param: str) -> GatewayError:
@@ -58,6 +64,4 @@ def is_speakable(text: str) -> bool:
 
 
 def _plain(text: str) -> str:
-    spaced = (" " if unicodedata.category(character) in ("Cc", "Zl", "Zp") else character for character in text)
-    kept = "".join(character for character in spaced if unicodedata.category(character) != "Cs")
-    return " ".join(kept.split())
+    return " ".join(_HALF_PAIRS.sub("", _BREAKS.sub(" ", text)).split())

@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -101,12 +101,13 @@ class Reference:
 
 
 class EngineAudio:
-    """An answer of the engine: raw PCM as it comes. Closing it early makes the engine stop.
+    """An answer of the engine: raw PCM as it comes, 16-bit little-endian mono, to be read by ``async for``.
+
+    Reading raises ``StreamBroken`` where the answer ends early. Closing it before its end makes the engine stop.
 
     Attributes:
         sample_rate: Hz, as the engine said.
         model: the model that speaks.
-        chunks: 16-bit little-endian mono PCM; raises ``StreamBroken`` where it ends early.
 
     Args:
         response: that of the engine, its head read.
@@ -118,11 +119,22 @@ class EngineAudio:
     """
 
     def __init__(self, response: ClientResponse, *, model: str, idle: float) -> None:
-        self._response = response
-        self._idle = idle
         self.sample_rate = _sample_rate(response.headers)
         self.model = response.headers.get("X-Model", model)
-        self.chunks = self._chunks()
+        self._response = response
+        self._timer = IdleTimer(idle)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            chunk = await self._timer.wait_for(self._response.content.readany())
+        except NETWORK_ERRORS as error:
+            raise StreamBroken(repr(error)) from error
+        if not chunk:
+            raise StopAsyncIteration
+        return chunk
 
     def __enter__(self) -> Self:
         return self
@@ -132,15 +144,8 @@ class EngineAudio:
 
     def close(self) -> None:
         """Let go of the answer; before its end that closes the connection."""
+        self._timer.close()
         self._response.release()
-
-    async def _chunks(self) -> AsyncIterator[bytes]:
-        with IdleTimer(self._idle) as timer:
-            try:
-                while chunk := await timer.wait_for(self._response.content.readany()):
-                    yield chunk
-            except NETWORK_ERRORS as error:
-                raise StreamBroken(repr(error)) from error
 
 
 def _download(body: Any) -> Download | None:

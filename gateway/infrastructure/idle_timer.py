@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
@@ -24,10 +24,8 @@ class IdleTimer:
         self._expired = False
         self._timer = self._loop.call_later(seconds, self._look)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Watch no longer."""
         self._timer.cancel()
 
     async def wait_for(self, step: Awaitable[Result]) -> Result:

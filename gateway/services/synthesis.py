@@ -242,7 +242,7 @@ class Synthesis:
         # Around the whole: closing a file writes what is left, and may fail like any write.
         with disk_full_is_507(), temporary.open("xb") as file:
             await anyio.to_thread.run_sync(_write_all, file, [wav_header(sample_rate=audio.sample_rate, data_bytes=0)])
-            async for chunk in audio.chunks:
+            async for chunk in audio:
                 if not written:
                     self._metrics.first_audio(time.monotonic() - started)
                 written += len(chunk)
@@ -344,7 +344,7 @@ class Synthesis:
         # The model ignores speed while it streams: then its segments are the pieces.
         audio = await self._engine.speak(order, speaker.reference, stream=order.speed == 1.0)
         try:
-            first = await _first(audio.chunks)
+            first = await _first(audio)
         except BaseException:
             audio.close()
             raise
@@ -356,7 +356,7 @@ class Synthesis:
         limit = math.ceil(self._rules.max_seconds * rate) * SAMPLE_BYTES
         given = len(live.first)
         yield live.first
-        async for chunk in live.audio.chunks:
+        async for chunk in live.audio:
             given += len(chunk)
             if given > limit:
                 raise StreamBroken("more sound than one request may have")
@@ -366,8 +366,8 @@ class Synthesis:
         self._metrics.finished(took=time.monotonic() - live.started, seconds=given / SAMPLE_BYTES / rate)
 
 
-async def _first(chunks: AsyncIterator[bytes]) -> bytes:
-    async for chunk in chunks:
+async def _first(audio: EngineAudio) -> bytes:
+    async for chunk in audio:
         return chunk
     raise StreamBroken("no sound")
 

@@ -54,7 +54,7 @@ async def parse_json(request: Request[Any], model: type[Model]) -> Model:
     """
     body = await request.body()
     try:
-        values = json.loads(body, parse_float=_finite, parse_constant=_finite)
+        values = _DECODER.decode(body.decode(json.detect_encoding(body), "surrogatepass"))
     except (ValueError, RecursionError) as error:
         raise _invalid_json() from error
     if _is_deep(values):
@@ -75,6 +75,9 @@ def _finite(number: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{number[:40]} is no number that JSON knows")
     return value
+
+
+_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_finite)
 
 
 def _is_deep(values: object) -> bool:

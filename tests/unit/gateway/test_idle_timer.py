@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 
 import pytest
 
@@ -12,7 +13,7 @@ SOON = 0.05
 
 
 async def test_a_wait_without_end_is_interrupted() -> None:
-    with IdleTimer(SOON) as timer:
+    with closing(IdleTimer(SOON)) as timer:
         assert await timer.wait_for(asyncio.sleep(0, "one")) == "one"
         with pytest.raises(TimeoutError):
             await timer.wait_for(asyncio.Event().wait())
@@ -21,14 +22,14 @@ async def test_a_wait_without_end_is_interrupted() -> None:
 
 
 async def test_time_between_waits_does_not_count() -> None:
-    with IdleTimer(SOON) as timer:
+    with closing(IdleTimer(SOON)) as timer:
         for _ in range(3):
             await asyncio.sleep(2 * SOON)
             assert await timer.wait_for(asyncio.sleep(0, True))
 
 
 async def test_waits_may_come_from_several_tasks() -> None:
-    with IdleTimer(SOON) as timer:
+    with closing(IdleTimer(SOON)) as timer:
         await asyncio.create_task(timer.wait_for(asyncio.sleep(0)))
         with pytest.raises(TimeoutError):
             await asyncio.create_task(timer.wait_for(asyncio.Event().wait()))
@@ -36,7 +37,7 @@ async def test_waits_may_come_from_several_tasks() -> None:
 
 async def test_a_cancelled_task_stays_cancelled() -> None:
     async def wait() -> None:
-        with IdleTimer(60.0) as timer:
+        with closing(IdleTimer(60.0)) as timer:
             await timer.wait_for(asyncio.Event().wait())
 
     task = asyncio.create_task(wait())
@@ -47,6 +48,6 @@ async def test_a_cancelled_task_stays_cancelled() -> None:
 
 
 async def test_nothing_is_left_behind() -> None:
-    with IdleTimer(SOON):
+    with closing(IdleTimer(SOON)):
         pass
     await asyncio.sleep(2 * SOON)

@@ -1,5 +1,6 @@
 """What clients may call things, and what can be spoken."""
 
+import sys
 import unicodedata
 
 import pytest
@@ -69,6 +70,17 @@ def test_cleaned_text_can_be_spoken_and_is_stable(text: str) -> None:
     else:
         assert clean_text(cleaned, limit=200) == cleaned
         assert "\n" not in cleaned
+
+
+@pytest.mark.parametrize("category", ["Cc", "Zl", "Zp", "Cs"])
+def test_no_control_character_and_half_pair_reaches_the_engine(category: str) -> None:
+    kind = [chr(point) for point in range(sys.maxunicode + 1) if unicodedata.category(chr(point)) == category]
+    between = "" if category == "Cs" else " "
+    for start in range(0, len(kind), 100):
+        some = kind[start : start + 100]
+        assert clean_text("".join(f"a{character}" for character in some) + "b", limit=1000) == (
+            between.join("a" * len(some)) + between + "b"
+        )
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\n\t", "……！？", "\ud800", "🙂"])
