@@ -32,6 +32,7 @@ STOCK = """\
 [defaults]
 roles_path = {root}/roles
 library = {root}/library
+action_plugins = {root}/action_plugins
 module_utils = {root}/module_utils
 collections_path = {root}/.venv/lib
 interpreter_python = auto_silent

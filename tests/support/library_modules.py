@@ -11,11 +11,11 @@ import ansible.module_utils
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def load_library_module(name: str) -> ModuleType:
-    """``library/<name>.py``, with the repository's module_utils where Ansible puts them when it packs a module."""
+def load_library_module(name: str, folder: str = "library") -> ModuleType:
+    """``<folder>/<name>.py``, with the repository's module_utils where Ansible puts them when it packs a module."""
     if str(ROOT / "module_utils") not in ansible.module_utils.__path__:
         ansible.module_utils.__path__.append(str(ROOT / "module_utils"))
-    spec = importlib.util.spec_from_file_location(f"library_{name}", ROOT / "library" / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"{folder}_{name}", ROOT / folder / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -14,8 +14,8 @@ from tests.support.library_modules import load_library_module
 
 @pytest.fixture(scope="module")
 def module() -> ModuleType:
-    """The Ansible module as a Python module."""
-    return load_library_module("build_context")
+    """The action plugin as a Python module."""
+    return load_library_module("build_context", "action_plugins")
 
 
 @pytest.fixture
