@@ -1,7 +1,8 @@
 """The load: a process of its own that asks over kept connections and notes when the first and the last byte came.
 
 ``python -m bench.load`` reads one ``Plan`` as JSON from standard input and writes one JSON list of answers
-``[sent at, seconds to first byte, seconds in all, status, bytes, number of the request]``. Status 0: it broke off.
+``[sent at, seconds to first byte, seconds in all, status, bytes, number of the request]``, those of the warm-up
+included. Status 0: it broke off.
 """
 
 from __future__ import annotations
@@ -73,7 +74,13 @@ class Plan:
 
 @dataclass(frozen=True)
 class Answers:
-    """What came back: one entry a request, in the order of the answers' ends; times in seconds."""
+    """What came back: one entry a request, in the order of the answers' ends; times in seconds.
+
+    Attributes:
+        per_second: good answers a second. Where the load lasted for a time, those that ended within it, the warm-up
+            left out: what was under way at its start and at its end would count against those who take longer.
+            Otherwise from the first question to the last answer.
+    """
 
     sent: list[float]
     first_byte: list[float]
@@ -81,20 +88,16 @@ class Answers:
     status: list[int]
     size: list[int]
     request: list[int]
+    per_second: float
 
     @classmethod
-    def of(cls, rows: Sequence[Sequence[float]]) -> Answers:
+    def of(cls, rows: Sequence[Sequence[float]], plan: Plan) -> Answers:
         """From the rows that the load process writes."""
-        columns: list[Any] = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(6)]
-        return cls(*columns)
-
-    @property
-    def per_second(self) -> float:
-        """Good answers a second, from the first question to the last answer."""
-        if not self.sent:
-            return 0.0
-        span = max(s + t for s, t in zip(self.sent, self.total, strict=True)) - min(self.sent)
-        return self.count(200) / span
+        counted = [row for row in rows if row[0] >= plan.warm_up]
+        columns: list[Any] = [list(column) for column in zip(*counted, strict=True)] or [[] for _ in range(6)]
+        begin, end = (plan.warm_up, plan.seconds) if plan.seconds else _span(rows)
+        good = sum(begin <= sent + total <= end for sent, _, total, status, *_ in rows if status == 200)
+        return cls(*columns, per_second=good / (end - begin) if good else 0.0)
 
     def count(self, status: int) -> int:
         """How many answers had this status."""
@@ -115,6 +118,11 @@ class Answers:
             "per second": self.per_second,
             "errors": float(self.errors),
         }
+
+
+def _span(rows: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """From the first question to the last answer."""
+    return min((row[0] for row in rows), default=0.0), max((row[0] + row[2] for row in rows), default=0.0)
 
 
 class _Connection(asyncio.Protocol):
@@ -216,13 +224,19 @@ class _Load:
         number, wire = next(self._wires)
         await connection.ask(wire)
         end = time.perf_counter()
-        if start - self._started >= self._plan.warm_up:
-            first = (connection.first or end) - start
-            row = (start - self._started, first, end - start, connection.status, connection.size, number)
-            self.rows.append(row)
+        first = (connection.first or end) - start
+        self.rows.append((start - self._started, first, end - start, connection.status, connection.size, number))
 
 
-def start(plan: Plan) -> subprocess.Popen[str]:
+@dataclass(frozen=True)
+class Running:
+    """A load under way in a second process."""
+
+    plan: Plan
+    process: subprocess.Popen[str]
+
+
+def start(plan: Plan) -> Running:
     """Begin the load in a second process; ``collect`` waits for it."""
     process = subprocess.Popen(
         [sys.executable, "-m", "bench.load"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -230,17 +244,18 @@ def start(plan: Plan) -> subprocess.Popen[str]:
     assert process.stdin is not None
     process.stdin.write(json.dumps(asdict(plan)))
     process.stdin.close()
-    return process
+    return Running(plan, process)
 
 
-def collect(process: subprocess.Popen[str]) -> Answers:
+def collect(running: Running) -> Answers:
     """The answers of a load that was started."""
+    process = running.process
     assert process.stdout is not None
     with process:
         text = process.stdout.read()
     if process.returncode:
         raise RuntimeError(f"the load process ended with {process.returncode}")
-    return Answers.of(json.loads(text))
+    return Answers.of(json.loads(text), running.plan)
 
 
 def apply(plan: Plan) -> Answers:

@@ -64,7 +64,24 @@ def test_a_rate_is_kept_though_answers_are_slow(port: int) -> None:
     assert [round(later - earlier, 6) for earlier, later in pairwise(sent)] == [0.05] * 9
 
 
-def test_throughput_counts_good_answers_from_first_question_to_last_answer() -> None:
-    answers = Answers.of([(0.0, 0.1, 1.0, 200, 1, 0), (1.0, 0.1, 1.0, 200, 1, 0), (1.0, 0.1, 0.5, 503, 0, 0)])
-    assert answers.per_second == 1.0
-    assert Answers.of([]).per_second == 0.0
+ROWS = [(0.0, 0.1, 1.0, 200, 1, 0), (1.0, 0.1, 1.0, 200, 1, 0), (1.0, 0.1, 0.5, 503, 0, 0)]
+
+
+def test_throughput_of_a_number_of_requests_counts_good_answers_from_first_question_to_last_answer() -> None:
+    assert Answers.of(ROWS, Plan(1, [], count=3)).per_second == 1.0
+    assert Answers.of([], Plan(1, [], count=3)).per_second == 0.0
+
+
+@pytest.mark.parametrize("seconds_each", [0.1, 0.5, 2.0])
+def test_throughput_over_a_time_does_not_depend_on_how_long_an_answer_takes(seconds_each: float) -> None:
+    """Ten answers end in each second, however many are under way at a time."""
+    ends = [number / 10 + 0.05 for number in range(80)]
+    rows = [(end - seconds_each, 0.0, seconds_each, 200, 1, 0) for end in ends if end >= seconds_each]
+    answers = Answers.of(rows, Plan(1, [], seconds=6.0, warm_up=2.0))
+    assert answers.per_second == pytest.approx(10.0)
+
+
+def test_the_warm_up_is_left_out(port: int) -> None:
+    answers = apply(Plan(port, [Request.of("POST", "/")], clients=2, seconds=1.0, warm_up=0.5))
+    assert min(answers.sent) >= 0.5
+    assert answers.per_second == pytest.approx(len(answers.sent) / 0.5, rel=0.5)
