@@ -297,7 +297,7 @@ class CosyVoice:
             return None
         if response.status >= 300:
             raise _refusal(response, body)
-        name = str(json.loads(body)["voice_id"])
+        name = _name_in(body)
         self._registered[key] = name
         if len(self._registered) > REMEMBERED_VOICES:
             self._registered.popitem(last=False)
@@ -317,7 +317,10 @@ class CosyVoice:
         """Have the engine delete its copy of a reference; one that can't be reached or has none is left alone."""
         self._registered = OrderedDict((key, known) for key, known in self._registered.items() if known != name)
         try:
-            async with asyncio.timeout(FORGET_TIMEOUT), self._session.delete(self._url / "voices" / name) as response:
+            async with (
+                asyncio.timeout(FORGET_TIMEOUT),
+                self._session.delete(self._url / "voices" / name, allow_redirects=False) as response,
+            ):
                 log.info("engine's copy of a deleted voice", name=name, status=response.status)
         except NETWORK_ERRORS as error:
             log.warning("engine keeps its copy of a deleted voice", name=name, error=repr(error))
@@ -363,15 +366,27 @@ class CosyVoice:
                 response = await self._session.post(
                     self._routes[mode], data=form, headers=headers, allow_redirects=False
                 )
+                if response.status == 200:
+                    return response
+                async with response:
+                    body = await _short_answer(response)
         except NETWORK_ERRORS as error:
             raise _network_failure(error) from error
-        if response.status == 200:
-            return response
-        async with response:
-            body = await _short_answer(response)
         if response.status == 404 and isinstance(form, bytes):
             raise VoiceForgotten
         raise _refusal(response, body)
+
+
+def _name_in(body: bytes) -> str:
+    """What the engine calls a voice that it has just got.
+
+    Raises:
+        GatewayError: its answer does not tell.
+    """
+    try:
+        return str(json.loads(body)["voice_id"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise engine_refused("unpatched", "it does not name the voice; install Twinport's server.py") from error
 
 
 def _fields(order: SpeechOrder, *, stream: bool) -> dict[str, str]:
