@@ -27,6 +27,10 @@ options:
     description: What M(stack_record) has noted of it.
     type: path
     required: true
+  entry_port:
+    description: The port that the stack's gateway publishes; it is asked for C(/ready). None is asked where it is 0.
+    type: int
+    default: 0
 attributes:
   check_mode: {support: full}
   diff_mode: {support: none}
@@ -60,6 +64,10 @@ as_brought_up:
       to do.
   type: bool
   returned: success
+ready:
+  description: Whether the gateway at O(entry_port) says that its engine can work.
+  type: bool
+  returned: success
 writers:
   description: For each folder the ids of the users who may do everything with whatever is made in it.
   type: dict
@@ -69,6 +77,7 @@ writers:
 import json
 import os
 import re
+import socket
 import struct
 
 from ansible.module_utils.basic import AnsibleModule
@@ -82,6 +91,7 @@ _CONTAINER = (
 # Docker Engine 25.0 and compose 2.21.0: their release notes.
 _ENGINE_WITH_START_INTERVAL = (25, 0)
 _COMPOSE_WITH_START_INTERVAL = (2, 21)
+_READY_SECONDS = 5
 # Linux, include/uapi/linux/posix_acl_xattr.h: a version, then entries of tag, permissions and id, little-endian.
 _ACL_VERSION = struct.Struct("<I")
 _ACL_ENTRY = struct.Struct("<HHI")
@@ -114,6 +124,16 @@ def as_brought_up(project, folder, compose, record):
     return found != NOTHING and json.dumps(found, sort_keys=True) == noted
 
 
+def ready(port):
+    """Whether a gateway on this host says that its engine can work."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=_READY_SECONDS) as gateway:
+            gateway.sendall(b"GET /ready HTTP/1.0\r\n\r\n")
+            return b" 200 " in gateway.recv(64)
+    except OSError:
+        return False
+
+
 def writers(folder):
     """Users whom the folder's default access list gives everything."""
     try:
@@ -133,6 +153,7 @@ def main():
             "project": {"type": "str", "required": True},
             "project_dir": {"type": "path", "required": True},
             "record": {"type": "path", "required": True},
+            "entry_port": {"type": "int", "default": 0},
         },
         supports_check_mode=True,
     )
@@ -142,6 +163,7 @@ def main():
         containers=containers(),
         start_interval=has_start_interval(compose),
         as_brought_up=as_brought_up(params["project"], params["project_dir"], compose, params["record"]),
+        ready=params["entry_port"] > 0 and ready(params["entry_port"]),
         writers={folder: writers(folder) for folder in params["folders"]},
     )
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
+import threading
 from pathlib import Path
 from types import ModuleType
 
@@ -62,3 +64,28 @@ def test_the_default_access_list_names_its_writers(module: ModuleType, tmp_path:
     assert module.writers(str(tmp_path)) == [8390]
     os.removexattr(tmp_path, "system.posix_acl_default")
     assert module.writers(str(tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_ready"),
+    [(b"HTTP/1.1 200 OK\r\n\r\n", True), (b"HTTP/1.1 503 Service Unavailable\r\n\r\n", False), (b"", False)],
+)
+def test_a_gateway_is_ready_when_it_says_so(module: ModuleType, answer: bytes, is_ready: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gateway:
+
+        def serve() -> None:
+            connection, _ = gateway.accept()
+            with connection:
+                assert connection.recv(64).startswith(b"GET /ready ")
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert module.ready(gateway.getsockname()[1]) is is_ready
+        thread.join()
+
+
+def test_nobody_there_is_not_ready(module: ModuleType) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    assert module.ready(port) is False
