@@ -1,4 +1,4 @@
-"""Tasks of a role played for real on this machine, with stand-ins for the programs they call."""
+"""Playbooks and single tasks of a role, played for real on this machine, with stand-ins for the programs they call."""
 
 from __future__ import annotations
 
@@ -45,18 +45,43 @@ def play(
     playbook = programs / "play.yml"
     playbook.write_text(PLAY.format(role=role, tasks=tasks) + further_tasks, encoding="utf-8")
     values = {"ansible_python_interpreter": sys.executable, **variables}
+    status, told = run_playbook(
+        playbook, values, *options, inventory="localhost,", programs=programs, environment=environment
+    )
+    return status, " ".join(told.split())
+
+
+def run_playbook(
+    playbook: Path,
+    variables: Mapping[str, object],
+    *options: str,
+    inventory: str,
+    programs: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> tuple[int, str]:
+    """Exit status and output of a playbook, run with the project's settings.
+
+    Args:
+        playbook: its file.
+        variables: given as extra variables.
+        options: further options of ansible-playbook.
+        inventory: a file, or names that end in a comma.
+        programs: a folder whose programs come before those of PATH.
+        environment: added to this process's own.
+    """
+    folders = [str(programs)] if programs else []
     done = subprocess.run(
-        ["ansible-playbook", "-i", "localhost,", "-e", json.dumps(values), *options, str(playbook)],
+        ["ansible-playbook", "-i", inventory, "-e", json.dumps(variables), *options, str(playbook)],
         cwd=ROOT,
         env={
             **os.environ,
             **(environment or {}),
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "PATH": f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PATH": ":".join([*folders, str(Path(sys.executable).parent), os.environ["PATH"]]),
         },
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
-    return done.returncode, " ".join((done.stdout + done.stderr).split())
+    return done.returncode, done.stdout + done.stderr

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from tests.support.library_modules import load_library_module
-from tests.support.servers import ROOT
+from tests.support.played_roles import run_playbook
 
 PLAY = """\
 - hosts: all
@@ -32,27 +28,7 @@ def module() -> ModuleType:
 def play(folder: Path, path: Path, *options: str) -> str:
     """What Ansible says of a host that can't be reached: the report needs none."""
     (folder / "play.yml").write_text(PLAY)
-    done = subprocess.run(
-        [
-            "ansible-playbook",
-            "-i",
-            "far.invalid,",
-            "-e",
-            json.dumps({"path": str(path)}),
-            *options,
-            folder / "play.yml",
-        ],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.stdout + done.stderr
+    return run_playbook(folder / "play.yml", {"path": str(path)}, *options, inventory="far.invalid,")[1]
 
 
 def test_a_report_is_written_without_asking_the_host(tmp_path: Path) -> None:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -17,7 +14,7 @@ from typing import Any
 import pytest
 
 from module_utils.entry_test import VideoTest, VoiceTest, ask_outside
-from tests.support.servers import ROOT
+from tests.support.played_roles import run_playbook
 
 
 class Entry:
@@ -137,17 +134,6 @@ def test_the_control_machine_asks_by_itself(
     tmp_path: Path, port: int, shut: int, options: list[str], told: str
 ) -> None:
     (tmp_path / "play.yml").write_text(PLAY)
-    values = json.dumps({"asked": asked(port, [shut])})
-    done = subprocess.run(
-        ["ansible-playbook", "-i", "far.invalid,", "-e", values, *options, tmp_path / "play.yml"],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert told in done.stdout, done.stdout + done.stderr
+    values = {"asked": asked(port, [shut])}
+    _, output = run_playbook(tmp_path / "play.yml", values, *options, inventory="far.invalid,")
+    assert told in output
