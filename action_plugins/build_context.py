@@ -8,7 +8,9 @@ import io
 import os
 import tarfile
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
@@ -22,9 +24,9 @@ _LEFT_OUT = {"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".DS_
 _DIGEST_LENGTH = 12
 
 
-def _members(sources):
-    """Yield (name in the context, path) of every folder and file, sorted by name; raises FileNotFoundError."""
-    found = {}
+def _members(sources: Mapping[str, str]) -> list[tuple[str, Path]]:
+    """Name in the context and path of every folder and file, sorted by name; raises FileNotFoundError."""
+    found: dict[str, Path] = {}
     for target, source in sources.items():
         top = Path(source)
         if not top.exists():
@@ -38,7 +40,7 @@ def _members(sources):
     return sorted(found.items())
 
 
-def _header(name, path):
+def _header(name: str, path: Path) -> tarfile.TarInfo:
     """Return a tar header that depends on nothing but the name, the kind, the executable bit and the size."""
     header = tarfile.TarInfo(name)
     if path.is_dir():
@@ -49,7 +51,7 @@ def _header(name, path):
     return header
 
 
-def pack(sources, salt, cache):
+def pack(sources: Mapping[str, str], salt: str, cache: str) -> tuple[str, str]:
     """Write the tar file and return (digest, path)."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
@@ -73,7 +75,7 @@ def pack(sources, salt, cache):
 class ActionModule(ActionBase):
     """Packs in the process that has the host's task: as a module it would be one more program for each host."""
 
-    def run(self, tmp=None, task_vars=None):
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Pack all contexts and name their digests."""
         result = super().run(tmp, task_vars)
         _, options = self.validate_argument_spec(_ARGUMENTS)

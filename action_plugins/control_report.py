@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
@@ -12,7 +13,7 @@ from ansible.plugins.action import ActionBase
 _ARGUMENTS = {"path": {"type": "path", "required": True}, "content": {"type": "str", "required": True}}
 
 
-def write(path, content):
+def write(path: Path, content: str) -> None:
     """Write beside the file's name, then rename; raises OSError where the folder can't be made or written."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".report-") as folder:
@@ -25,7 +26,7 @@ def write(path, content):
 class ActionModule(ActionBase):
     """Writes in the process that has the host's task: as a module it would be one more program for each host."""
 
-    def run(self, tmp=None, task_vars=None):
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Write, but not in check mode."""
         result = super().run(tmp, task_vars)
         _, options = self.validate_argument_spec(_ARGUMENTS)

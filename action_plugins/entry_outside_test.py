@@ -1,24 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The work of the Ansible module `entry_outside_test`: asks both entries from the control machine."""
+"""The work of the Ansible module `entry_outside_test`: tests both entries from the control machine."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import ansible.module_utils
 from ansible.plugins.action import ActionBase
 
-# Ansible puts the repository's module_utils beside its own when it packs a module; here they are asked for unpacked.
+# Ansible puts the repository's module_utils beside its own when it packs a module; here they are imported unpacked.
 _MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
 if _MODULE_UTILS not in ansible.module_utils.__path__:
     ansible.module_utils.__path__.append(_MODULE_UTILS)
 
+from ansible.module_utils.entry_client import ENTRY_OPTIONS  # noqa: E402
 from ansible.module_utils.entry_test import ask_outside  # noqa: E402
 
 _ARGUMENTS = {
-    "voice_url": {"type": "str", "required": True},
-    "video_url": {"type": "str", "required": True},
-    "api_key": {"type": "str", "default": "", "no_log": True},
+    **ENTRY_OPTIONS,
     "closed_ports": {"type": "list", "elements": "int", "default": []},
     "timeout": {"type": "int", "default": 600},
 }
@@ -27,7 +27,7 @@ _ARGUMENTS = {
 class ActionModule(ActionBase):
     """Asks in the process that has the host's task: as a module it would be one more program for each host."""
 
-    def run(self, tmp=None, task_vars=None):
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Make all checks."""
         result = super().run(tmp, task_vars)
         _, options = self.validate_argument_spec(_ARGUMENTS)

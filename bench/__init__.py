@@ -1,1 +1,1 @@
-"""Measurements side by side: ours against whatever a user could take instead, as ratios within one run."""
+"""Measurements side by side: ours against what a user could use instead, as ratios within one run."""

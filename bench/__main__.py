@@ -16,7 +16,7 @@ from bench import needs, results
 from bench.context import new_context
 from bench.measure import Figure
 
-CASES = ("stream", "normalise", "files", "doctor", "queue", "engine", "deploy")
+CASES = ("stream", "normalise", "speech", "files", "doctor", "queue", "engine", "deploy")
 FOLDER = Path(__file__).resolve().parent
 PRIORITY = -10
 
@@ -33,14 +33,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _take_precedence() -> None:
-    """Whatever else runs on this machine disturbs all variants less; only root may ask for that."""
+    """Raise the priority, so that other work disturbs all variants less; only root may do that."""
     with suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
 
 
 def run_case(name: str, *, quick: bool, rounds: int = 0) -> list[Figure]:
     """Measure one case; every figure's name begins with the case's."""
-    # Only now: cases import what `needs` has just installed.
+    # Only now, because cases import what `needs` has just installed.
     case = import_module(f"bench.cases.{name}")
     with new_context(quick=quick, rounds=rounds) as context:
         figures: list[Figure] = case.measure(context)
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"twinport: {missing}", file=sys.stderr)
         return 1
     _take_precedence()
-    # Servers and hosts are removed on the way out, whoever ends the run.
+    # Servers and hosts are removed at the end, however the run ends.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     everything: list[Figure] = []
     failed: list[str] = []

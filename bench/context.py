@@ -1,4 +1,4 @@
-"""What every case is given: where it may write, how thorough it is, and a way to tell how far it is."""
+"""The context of a case: its folder, its thoroughness, and its progress report."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Context:
 
     Attributes:
         folder: an empty folder on a real disk, removed afterwards.
-        quick: smaller sizes and fewer rounds, to see that a case works; its figures mean little.
-        rounds: how often each variant runs; 0: the case's own number.
+        quick: smaller sizes and fewer rounds, to check that a case works; its figures mean little.
+        rounds: number of runs of each variant; 0: the case's own number.
     """
 
     folder: Path
@@ -25,11 +25,11 @@ class Context:
     rounds: int = 0
 
     def times(self, full: int, quick: int = 2) -> int:
-        """The number of rounds in force."""
+        """The effective number of rounds."""
         return self.rounds or (quick if self.quick else full)
 
     def say(self, text: str) -> None:
-        """Tell how far the case is."""
+        """Report the case's progress."""
         print(f"    {text}", flush=True)
 
     def subfolder(self, name: str) -> Path:
@@ -41,7 +41,7 @@ class Context:
 
 @contextmanager
 def new_context(*, quick: bool, rounds: int = 0) -> Iterator[Context]:
-    """A context whose folder lives as long as the case. `/var/tmp`, since `/tmp` is memory on many machines."""
+    """A context whose folder exists as long as the case runs. `/var/tmp`, since `/tmp` is memory on many machines."""
     folder = Path(tempfile.mkdtemp(prefix="twinport-bench-", dir="/var/tmp"))
     try:
         yield Context(folder, quick, rounds)

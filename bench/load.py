@@ -1,8 +1,8 @@
-"""The load: a process of its own that asks over kept connections and notes when the first and the last byte came.
+"""The load: a process that sends requests over kept connections and records the times of first and last bytes.
 
 ``python -m bench.load`` reads one ``Plan`` as JSON from standard input and writes one JSON list of answers
 ``[sent at, seconds to first byte, seconds in all, status, bytes, number of the request]``, those of the warm-up
-included. Status 0: it broke off.
+included. Status 0: it was cut off.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import secrets
 import subprocess
 import sys
 import time
@@ -24,10 +25,13 @@ import uvloop
 from bench.measure import percentile
 from tests.support.servers import ROOT
 
+# Stands in a body for what no other request has: sixteen hexadecimal digits, new for each.
+UNIQUE = "<unique-in-body>"
+
 
 @dataclass(frozen=True)
 class Request:
-    """One HTTP request; the body in base64, since plans travel as JSON."""
+    """One HTTP request; the body in base64, since plans travel as JSON. ``UNIQUE`` in it is another text each time."""
 
     method: str
     path: str
@@ -41,7 +45,7 @@ class Request:
         return cls(method, path, named, base64.b64encode(body).decode("ascii"))
 
     def wire(self, host: str) -> bytes:
-        """The bytes that go out."""
+        """The bytes to send."""
         body = base64.b64decode(self.body)
         headers = {"Host": host, "Content-Length": str(len(body)), **self.headers}
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
@@ -50,15 +54,15 @@ class Request:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to ask, and how hard.
+    """The requests to send, and their rate.
 
     Attributes:
         port: on 127.0.0.1.
-        requests: asked in turn.
-        clients: connections; each asks again as soon as it has its answer.
-        seconds: how long to ask; what is under way then is finished.
-        count: requests in all, in place of ``seconds``.
-        rate: requests a second, sent when due whether or not earlier ones are answered; 0: as fast as answers come.
+        requests: sent in turn.
+        clients: connections; each sends its next request as soon as it has an answer.
+        seconds: duration; requests in progress are finished.
+        count: total number of requests, instead of ``seconds``.
+        rate: requests a second, sent when due whether or not earlier ones are answered; 0: as fast as answers arrive.
         warm_up: seconds at the start that are not counted; closed-loop clients begin spread over them, since clients
             in the field are not in step either.
     """
@@ -74,7 +78,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Answers:
-    """What came back: one entry a request, in the order of the answers' ends; times in seconds.
+    """The answers: one entry per request, in the order of the answers' ends; times in seconds.
 
     Attributes:
         per_second: good answers a second. Where the load lasted for a time, those that ended within it, the warm-up
@@ -92,7 +96,7 @@ class Answers:
 
     @classmethod
     def of(cls, rows: Sequence[Sequence[float]], plan: Plan) -> Answers:
-        """From the rows that the load process writes."""
+        """The answers of the load process's output rows."""
         counted = [row for row in rows if row[0] >= plan.warm_up]
         columns: list[Any] = [list(column) for column in zip(*counted, strict=True)] or [[] for _ in range(6)]
         begin, end = (plan.warm_up, plan.seconds) if plan.seconds else _span(rows)
@@ -100,7 +104,7 @@ class Answers:
         return cls(*columns, per_second=good / (end - begin) if good else 0.0)
 
     def count(self, status: int) -> int:
-        """How many answers had this status."""
+        """The number of answers with this status."""
         return self.status.count(status)
 
     @property
@@ -109,7 +113,7 @@ class Answers:
         return len(self.status) - self.count(200)
 
     def summary(self) -> dict[str, float]:
-        """What most cases want to know; times in milliseconds."""
+        """The usual metrics; times in milliseconds."""
         return {
             "first p50": percentile(self.first_byte, 50) * 1e3,
             "first p99": percentile(self.first_byte, 99) * 1e3,
@@ -123,6 +127,15 @@ class Answers:
 def _span(rows: Sequence[Sequence[float]]) -> tuple[float, float]:
     """From the first question to the last answer."""
     return min((row[0] for row in rows), default=0.0), max((row[0] + row[2] for row in rows), default=0.0)
+
+
+_UNIQUE = UNIQUE.encode()
+# Letters only: a text's numbers would be read out in words, which is work of its own.
+_LETTERS = str.maketrans("0123456789", "ghijklmnop")
+
+
+def _unique() -> bytes:
+    return secrets.token_hex(len(_UNIQUE) // 2).translate(_LETTERS).encode()
 
 
 class _Connection(asyncio.Protocol):
@@ -222,7 +235,7 @@ class _Load:
 
     async def _ask(self, connection: _Connection, start: float) -> None:
         number, wire = next(self._wires)
-        await connection.ask(wire)
+        await connection.ask(wire.replace(_UNIQUE, _unique()))
         end = time.perf_counter()
         first = (connection.first or end) - start
         self.rows.append((start - self._started, first, end - start, connection.status, connection.size, number))
@@ -230,7 +243,7 @@ class _Load:
 
 @dataclass(frozen=True)
 class Running:
-    """A load under way in a second process."""
+    """A running load in a second process."""
 
     plan: Plan
     process: subprocess.Popen[str]

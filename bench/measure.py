@@ -14,14 +14,14 @@ Sample = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Goal:
-    """A bound on a figure's value, or on its ratio to the baseline."""
+    """A limit of a figure's value, or of its ratio to the baseline."""
 
     of: Literal["value", "ratio"]
     relation: Literal["<=", ">="]
     bound: float
 
     def met(self, value: float, ratio: float | None) -> bool:
-        """Whether the bound is kept; a ratio that could not be taken keeps none."""
+        """Whether the limit is kept; false for a ratio that could not be computed."""
         measured = value if self.of == "value" else ratio
         if measured is None or not np.isfinite(measured):
             return False
@@ -32,12 +32,12 @@ class Goal:
 
 
 def at_most(bound: float, of: Literal["value", "ratio"] = "value") -> Goal:
-    """A goal that smaller figures meet."""
+    """A goal for figures that should be small."""
     return Goal(of, "<=", bound)
 
 
 def at_least(bound: float, of: Literal["value", "ratio"] = "value") -> Goal:
-    """A goal that larger figures meet."""
+    """A goal for figures that should be large."""
     return Goal(of, ">=", bound)
 
 
@@ -85,13 +85,13 @@ def _quotients(ours: list[float], theirs: list[float]) -> float | None:
 
 @dataclass(frozen=True)
 class Rounds:
-    """What each variant gave in each round: ``samples[variant][round][metric]``."""
+    """The results of each variant in each round: ``samples[variant][round][metric]``."""
 
     samples: Mapping[str, list[Sample]]
 
     @classmethod
     def of(cls, variants: Mapping[str, Callable[[], Sample]], rounds: int) -> Self:
-        """Run all variants in turn, `rounds` times; the order turns round each time (A B, B A, A B …)."""
+        """Run all variants in turn, `rounds` times; the order is reversed each time (A B, B A, A B …)."""
         samples: dict[str, list[Sample]] = {name: [] for name in variants}
         for number in range(rounds):
             names = list(variants) if number % 2 == 0 else list(variants)[::-1]
@@ -101,7 +101,7 @@ class Rounds:
         return cls(samples)
 
     def values(self, variant: str, metric: str) -> list[float]:
-        """A metric of a variant, one value a round."""
+        """A metric of a variant, one value per round."""
         return [float(sample[metric]) for sample in self.samples[variant]]
 
     def figure(
@@ -118,7 +118,7 @@ class Rounds:
     def added(
         self, name: str, variant: str, metric: str, unit: str, *, against: str, goal: Goal | None = None
     ) -> Figure:
-        """What one variant adds to another: the median of the differences within each round."""
+        """The overhead of one variant over another: the median of the differences within each round."""
         ours, theirs = self.values(variant, metric), self.values(against, metric)
         more = [a - b for a, b in zip(ours, theirs, strict=True)]
         return Figure(

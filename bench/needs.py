@@ -1,4 +1,4 @@
-"""What the measurements need besides the project itself, from the distribution and the Python index."""
+"""Packages for the measurements, from the distribution and the Python index."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _install_programs() -> None:
     if shutil.which("apt-get") is None or os.geteuid() != 0:
         raise NeedMissing(f"Please install: {' '.join(missing)} (automatic only for root on Debian and Ubuntu).")
     print(f"==> Installing {' '.join(missing)}", flush=True)
-    # Their services stay off: only the copies that a case starts itself are wanted.
+    # Their services stay off: only the copies that a case starts itself are used.
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     for command in (["update"], ["-y", "install", "--no-install-recommends", *missing]):
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Processes under measurement: their memory at its most, their processor time, and servers that are not ours."""
+"""Processes under measurement: their peak memory, their processor time, and servers that are not ours."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RESET_PEAK = "5"  # proc(5): writing it to clear_refs sets VmHWM back to the pre
 
 
 def _tree(pid: int) -> list[int]:
-    """A process and all below it; proc(5) lists them by thread, which is cheaper than a look at every process."""
+    """A process and all below it; proc(5) lists them by thread, which is cheaper than reading every process."""
     found = [pid]
     with suppress(OSError):
         for thread in Path(f"/proc/{pid}/task").iterdir():
@@ -49,7 +49,7 @@ def peak_mib(pid: int, *, children: bool = True) -> float:
 
 
 def reset_peak(pid: int) -> None:
-    """Let ``peak_mib`` count from now on."""
+    """Restart the count of ``peak_mib``."""
     for process in _tree(pid):
         with suppress(OSError):
             Path(f"/proc/{process}/clear_refs").write_text(RESET_PEAK, encoding="ascii")
@@ -66,29 +66,34 @@ def cpu_seconds(pid: int) -> float:
 
 
 class Cost:
-    """Processor time and memory that a server uses from now on; its children's memory counts where it is asked for."""
+    """Processor time and memory that servers use from now on; their children's memory counts where it is asked for."""
 
-    def __init__(self, pid: int, *, children: bool = True) -> None:
-        self._pid = pid
+    def __init__(self, *pids: int, children: bool = True) -> None:
+        self._pids = pids
         self._children = children
-        reset_peak(pid)
+        for pid in pids:
+            reset_peak(pid)
         self._memory = self.peak_mib
-        self._cpu = cpu_seconds(pid)
+        self._cpu = self._cpu_so_far
 
     @property
     def cpu_seconds(self) -> float:
         """Processor time since then."""
-        return cpu_seconds(self._pid) - self._cpu
+        return self._cpu_so_far - self._cpu
 
     @property
     def peak_mib(self) -> float:
         """Most resident memory since then."""
-        return peak_mib(self._pid, children=self._children)
+        return sum(peak_mib(pid, children=self._children) for pid in self._pids)
 
     @property
     def growth_mib(self) -> float:
-        """How far the memory rose above what it was then."""
+        """The increase of memory since then."""
         return max(0.0, self.peak_mib - self._memory)
+
+    @property
+    def _cpu_so_far(self) -> float:
+        return sum(map(cpu_seconds, self._pids))
 
 
 @contextmanager
@@ -113,7 +118,7 @@ def running(
 
 @dataclass
 class MemoryWatch:
-    """The most resident memory of a process and its children together, looked at all the time.
+    """The most resident memory of a process and its children together, sampled continuously.
 
     ``ru_maxrss`` would not do: a child begins with its parent's.
     """

@@ -1,4 +1,4 @@
-"""Where figures go: one table for people, one JSON file for programs."""
+"""Output of figures: one table for people, one JSON file for programs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GOAL_WORDS = {True: "[green]met[/]", False: "[bold red]missed[/]", None: ""}
 
 
 def _number(value: float | None) -> float | None:
-    """JSON knows no nan and no infinity."""
+    """JSON has no NaN and no infinity."""
     return None if value is None or not math.isfinite(value) else round(value, 6)
 
 
@@ -36,7 +36,7 @@ def as_record(figure: Figure) -> dict[str, Any]:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """The records of earlier runs; none where there is no file."""
+    """The records of earlier runs; empty if there is no file."""
     if not path.exists():
         return []
     records: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
@@ -44,7 +44,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def keep(path: Path, case: str, figures: Sequence[Figure]) -> None:
-    """Put a case's figures in place of its older ones; other cases' stay."""
+    """Replace a case's older figures; those of other cases stay."""
     others = [record for record in read(path) if record["name"].partition("/")[0] != case]
     records = [*others, *map(as_record, figures)]
     beside = path.with_suffix(".tmp")
@@ -53,7 +53,7 @@ def keep(path: Path, case: str, figures: Sequence[Figure]) -> None:
 
 
 def short(value: float | None) -> str:
-    """Three significant digits, as far as a reader needs them."""
+    """At most three significant digits."""
     if value is None or not math.isfinite(value):
         return "–"
     magnitude = abs(value)
@@ -63,7 +63,7 @@ def short(value: float | None) -> str:
 
 
 def table(title: str, figures: Sequence[Figure]) -> Table:
-    """The figures as people read them."""
+    """The figures as text."""
     drawn = Table(title=title, title_justify="left", pad_edge=False)
     drawn.add_column("figure", overflow="fold")
     for heading in ("median", "± spread"):

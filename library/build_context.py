@@ -12,18 +12,8 @@ description:
     content, so that the digest can serve as the image's tag and a rebuild happens exactly when an input changed.
   - Runs on the control machine, for each host in the process that has its task anyway. Byte code, caches and editor
     files are left out.
-  - The tar file lies in a cache folder, as facts do; it is therefore written in check mode too and never counts as a
+  - The tar file is in a cache folder, as facts are; it is therefore written in check mode too and never counts as a
     change.
-attributes:
-  check_mode:
-    support: full
-    description: Returns the same as a real run.
-  diff_mode:
-    support: none
-    description: A tar file has no readable difference.
-  idempotent:
-    support: full
-    description: The same inputs give the same bytes.
 options:
   contexts:
     description:
@@ -36,11 +26,10 @@ options:
     type: str
     default: ""
   cache:
-    description: The folder to leave the tar file in.
+    description: The folder for the tar files.
     type: path
     required: true
-author:
-  - The Twinport developers
+extends_documentation_fragment: twinport.read_only
 """
 
 EXAMPLES = r"""

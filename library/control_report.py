@@ -10,17 +10,8 @@ short_description: Write a report on the control machine
 description:
   - Writes a text on the control machine, for each host in the process that has its task anyway. The folder is made
     where it is missing; a reader sees the old report or the new one, never half of either.
-  - A report is a result and no state that a host converges to, so that it never counts as a change.
-attributes:
-  check_mode:
-    support: full
-    description: Writes nothing.
-  diff_mode:
-    support: none
-    description: Nothing counts as changed.
-  idempotent:
-    support: full
-    description: Never reports a change.
+  - A report is a result and not a state that a host converges to, so it never counts as a change.
+    Nothing is written in check mode.
 options:
   path:
     description: The file on the control machine.
@@ -30,8 +21,7 @@ options:
     description: Its text.
     type: str
     required: true
-author:
-  - The Twinport developers
+extends_documentation_fragment: twinport.read_only
 """
 
 EXAMPLES = r"""

@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# SPDX-License-Identifier: Apache-2.0
 """Ansible module: one owner's settings in Docker's daemon.json, merged with what others put there."""
 
 from __future__ import annotations
@@ -7,11 +8,11 @@ DOCUMENTATION = r"""
 module: docker_daemon_json
 short_description: Merge settings into Docker's daemon.json and take them out again
 description:
-  - Sets this owner's keys in C(daemon.json) and leaves everybody else's alone.
-  - Remembers in O(state_dir) what it set and what stood there before. A setting that is no longer asked for returns
+  - Sets this owner's keys in C(daemon.json) and leaves all others unchanged.
+  - Records in O(state_dir) what it set and the previous values. A setting that is no longer requested returns
     to that, so an empty O(settings) gives the file back as it was found.
   - Validates the result with C(dockerd --validate) where the installed Docker knows it, before it replaces the file.
-  - Never restarts Docker; RV(restart) and RV(reload) say what is due, also when an earlier run was cut off before that.
+  - Never restarts Docker; RV(restart) and RV(reload) say what is due, also after an earlier run that was interrupted.
 options:
   owner:
     description: Who these settings belong to; every owner keeps only its own.
@@ -34,14 +35,10 @@ options:
     type: path
     required: true
   pending:
-    description: Mark that a restart is due; whoever restarts Docker removes it. Should lie where a reboot clears it.
+    description: Marker file for a pending restart, removed after the restart. Use a folder that a reboot clears.
     type: path
     default: /run/twinport-docker-restart-due
-attributes:
-  check_mode: {support: full}
-  diff_mode: {support: full}
-  idempotent: {support: full}
-author: Twinport
+extends_documentation_fragment: twinport
 """
 
 EXAMPLES = r"""
@@ -65,9 +62,10 @@ import json
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any, Dict, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.daemon_settings import Holding, fill, merge
+from ansible.module_utils.daemon_settings import Holding, Merge, fill, merge
 from ansible.module_utils.durable_files import replace_file
 from ansible.module_utils.host_commands import output_of, text_of
 
@@ -84,38 +82,38 @@ ARGUMENTS = {
 class DaemonJson:
     """The file, this owner's record beside it, and the validation between reading and replacing them."""
 
-    def __init__(self, module):
+    def __init__(self, module: AnsibleModule) -> None:
         self.module = module
         self.path = Path(module.params["path"])
         self.record = Path(module.params["state_dir"]) / (module.params["owner"] + ".json")
         self.pending = Path(module.params["pending"])
 
-    def read(self):
-        """The document as it stands; fails the task where it isn't a JSON object."""
+    def read(self) -> Dict[str, Any]:
+        """The current document; fails the task if it isn't a JSON object."""
         text = text_of(str(self.path))
         if not text.strip():
             return {}
         try:
             document = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             self.module.fail_json(
                 msg="{0} is not valid JSON ({1}). Docker itself can't read it: correct or remove it, then run this "
                 "again.".format(self.path, error)
             )
         if not isinstance(document, dict):
             self.module.fail_json(
-                msg="{0} holds no JSON object. Correct or remove it, then run this again.".format(self.path)
+                msg="{0} is not a JSON object. Correct or remove it, then run this again.".format(self.path)
             )
         return document
 
-    def read_holdings(self):
+    def read_holdings(self) -> Tuple[Holding, ...]:
         """What this owner holds, from its record."""
         text = text_of(str(self.record))
         rows = json.loads(text) if text else []
         return tuple(Holding(tuple(row["path"]), row["value"], row["had"], row["before"]) for row in rows)
 
-    def validate(self, text):
-        """Ask dockerd about the new file; old versions can't be asked, and then JSON is all we know."""
+    def validate(self, text: str) -> None:
+        """Validate the new file with dockerd; old versions can't do that, and then only the JSON syntax is checked."""
         if "--validate" not in output_of(["dockerd", "--help"]):
             return
         with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
@@ -130,8 +128,8 @@ class DaemonJson:
                 "them.".format(self.path, (err or out).strip())
             )
 
-    def apply(self):
-        """Merge, validate, replace, and say what is due."""
+    def apply(self) -> None:
+        """Merge, validate, replace, and report whether a reload or a restart is due."""
         document, holdings = self.read(), self.read_holdings()
         settings = dict(fill(document, holdings, self.module.params["defaults"]), **self.module.params["settings"])
         result = merge(document, holdings, settings)
@@ -151,8 +149,8 @@ class DaemonJson:
             diff={"before": before, "after": after, "before_header": str(self.path), "after_header": str(self.path)},
         )
 
-    def write(self, result, text, record):
-        """Write the record first: a crash between the two must not make our values look like somebody else's."""
+    def write(self, result: Merge, text: str, record: str) -> None:
+        """Write the record first: a crash between the two must not make our values look like someone else's."""
         if text_of(str(self.record)) != record:
             _store(self.record, record, 0o600)
         if not result.actions:
@@ -162,18 +160,18 @@ class DaemonJson:
         _store(self.path, text, 0o644)
 
 
-def _render(document):
+def _render(document: Any) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n" if document else ""
 
 
-def _store(path, text, mode):
+def _store(path: Path, text: str, mode: int) -> None:
     if text:
         replace_file(str(path), text.encode(), mode)
     elif path.exists():
         path.unlink()
 
 
-def main():
+def main() -> None:
     """Run the module."""
     DaemonJson(AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)).apply()
 

@@ -1,13 +1,14 @@
 #!/usr/bin/python
-"""Ansible module: find out which Docker a host has and what it would take to make it a good one."""
+# SPDX-License-Identifier: Apache-2.0
+"""Ansible module: find out which Docker a host has and which packages it lacks."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: docker_survey
-short_description: Tell which Docker a host has and which packages it lacks
+short_description: Report which Docker a host has and which packages it lacks
 description:
-  - Looks for Docker Engine, compose v2 and buildx, wherever they came from, and decides where to take missing ones.
+  - Looks for Docker Engine, compose v2 and buildx, from any source, and decides where to install missing ones from.
   - Changes nothing, and works on a host without Docker.
 options:
   source:
@@ -16,22 +17,32 @@ options:
     choices: [auto, ce, distribution, existing]
     default: auto
   minimum:
-    description: The oldest versions of C(engine), C(compose) and C(buildx) that will do.
+    description: The minimum versions of C(engine), C(compose) and C(buildx).
     type: dict
     required: true
   pins:
-    description: Exact package versions wanted, by package name.
+    description: Exact package versions, by package name.
     type: dict
     default: {}
-attributes:
-  check_mode: {support: full}
-  diff_mode: {support: none}
-  idempotent: {support: full}
-author: Twinport
+  daemon_settings:
+    description: What the inventory puts into C(daemon.json); ranges that are chosen there stay.
+    type: dict
+    default: {}
+  reserved_networks:
+    description: Ranges that Docker must not take, besides those that the host itself shows to be in use.
+    type: list
+    elements: str
+    default: []
+  urls:
+    description: Proxies and mirrors, whose addresses Docker must not take either.
+    type: list
+    elements: str
+    default: []
+extends_documentation_fragment: twinport.read_only
 """
 
 EXAMPLES = r"""
-- name: Look at the host's Docker
+- name: Survey the host's Docker
   docker_survey:
     source: auto
     minimum: {engine: "20.10", compose: "2.17", buildx: "0.10"}
@@ -50,9 +61,13 @@ running: {description: Whether dockerd answers., type: bool, returned: success}
 enabled: {description: Whether it starts at boot., type: bool, returned: success}
 dropins: {description: Names of the files that extend its unit., type: list, elements: str, returned: success}
 swarm: {description: Whether the host is a member of a swarm., type: bool, returned: success}
-image_store: {description: Who keeps the images (docker or containerd)., type: str, returned: success}
+image_store: {description: Where the images are stored (docker or containerd)., type: str, returned: success}
 certificates:
-  description: "Texts of the authorities that Twinport has brought, by path; only files of root with mode 0644."
+  description: "Texts of the authorities that Twinport has installed, by path; only files of root with mode 0644."
+  type: dict
+  returned: success
+addresses:
+  description: C(bip) and C(default-address-pools) with which Docker takes nobody's range; empty where it needs none.
   type: dict
   returned: success
 certificate_store: {description: Whether the host's certificate store can be rebuilt., type: bool, returned: success}
@@ -62,7 +77,9 @@ import dataclasses
 import platform
 import shutil
 from pathlib import Path
+from typing import Dict
 
+from ansible.module_utils.address_probe import plan_addresses
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.docker_installation import UnusableDockerError, choose, missing
 from ansible.module_utils.docker_probe import find_docker, installed_packages
@@ -70,23 +87,26 @@ from ansible.module_utils.host_commands import output_of, root_text_of, text_of
 from ansible.module_utils.os_release import deb_architecture, parse_os_release
 
 _DROPINS = Path("/etc/systemd/system/docker.service.d")
-# Where Debian's and RHEL's families keep what the administrator adds.
+# The folders for the administrator's certificates in the Debian and RHEL families.
 _AUTHORITIES = (Path("/usr/local/share/ca-certificates"), Path("/etc/pki/ca-trust/source/anchors"))
 
 
-def certificates():
+def certificates() -> Dict[str, str]:
     """Texts of the certificates that the role has copied, by path."""
     found = [str(path) for folder in _AUTHORITIES for path in folder.glob("twinport-*")]
     return {path: root_text_of(path) for path in found}
 
 
-def main():
+def main() -> None:
     """Probe, decide, report."""
     module = AnsibleModule(
         argument_spec={
             "source": {"type": "str", "choices": ["auto", "ce", "distribution", "existing"], "default": "auto"},
             "minimum": {"type": "dict", "required": True},
             "pins": {"type": "dict", "default": {}},
+            "daemon_settings": {"type": "dict", "default": {}},
+            "reserved_networks": {"type": "list", "elements": "str", "default": []},
+            "urls": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
@@ -102,8 +122,12 @@ def main():
         ["docker", "info", "--format", "{{.ServerVersion}} {{.Swarm.LocalNodeState}} {{json .DriverStatus}}"],
         seconds=30,
     ).split()
+    addresses = plan_addresses(
+        module.params["daemon_settings"], module.params["urls"], module.params["reserved_networks"]
+    )
     module.exit_json(
         changed=False,
+        addresses=addresses.settings,
         system=dict(dataclasses.asdict(system), architecture=deb_architecture(platform.machine())),
         found=dataclasses.asdict(found),
         source=plan.source,

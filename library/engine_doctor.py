@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# SPDX-License-Identifier: Apache-2.0
 # Copyright: the Twinport developers
 # Apache License 2.0 (see LICENSE)
 """Ansible module: finds known faults of the CosyVoice and Duix containers and their host, cures them, proves it."""
@@ -16,10 +17,10 @@ description:
     verifies that the fault is gone and the engine answers.
   - Reports what it can't cure, with the cause and with advice for the user.
   - Needs the C(docker) program on the host and no Python package.
-author: The Twinport developers
+extends_documentation_fragment: twinport
 options:
   catalogue:
-    description: The catalogue of known errors, as parsed from C(engine_patch/known_errors.yml).
+    description: The catalogue of known errors, as parsed from C(doctor/known_errors.yml).
     type: dict
     required: true
   targets:
@@ -42,12 +43,14 @@ options:
         type: bool
         default: true
   projects:
-    description: Compose projects whose containers are looked at too; which engine they run is told by their image.
+    description: Compose projects whose containers are examined too; their image says which engine they run.
     type: list
     elements: str
     default: []
   files:
-    description: Replacement files by name, as the catalogue's C(replace_file) remedies name them.
+    description:
+      - Replacement files by name, as the catalogue's C(replace_file) remedies name them.
+      - A name with a folder is a file that the replacement imports; it goes beside the replaced file.
     type: dict
     default: {}
   gpu:
@@ -63,7 +66,7 @@ options:
     type: bool
     default: false
   cures_per_hour:
-    description: After so many rounds of cures within an hour a container is left alone.
+    description: After this number of rounds of cures within an hour a container is left alone.
     type: int
     default: 3
   verify_timeout:
@@ -71,7 +74,7 @@ options:
     type: float
     default: 180
   disk_paths:
-    description: Folders whose file systems must have room.
+    description: Folders whose file systems must have free space.
     type: list
     elements: path
     default: [/, /var/lib/docker, /var/lib/containerd, /var/lib/twinport]
@@ -97,32 +100,23 @@ options:
     type: str
     choices: [en, zh]
     default: en
-attributes:
-  check_mode:
-    support: full
-    description: Diagnoses and returns what it would do; RV(actions) and the diff are those of a real run.
-  diff_mode:
-    support: full
-    description: Shows how files in containers change.
-  idempotent:
-    support: full
-    description: A cured or healthy container is left alone.
 """
 
 EXAMPLES = r"""
 - name: Examine and cure both engines
   engine_doctor:
-    catalogue: "{{ lookup('ansible.builtin.file', 'engine_patch/known_errors.yml') | from_yaml }}"
+    catalogue: "{{ lookup('ansible.builtin.file', 'doctor/known_errors.yml') | from_yaml }}"
     targets:
       - {name: cosyvoice-engine, engine: cosyvoice}
       - {name: duix-avatar-gen-video, engine: duix}
     files:
       server.py: "{{ lookup('ansible.builtin.file', 'engine_patch/server.py', rstrip=false) }}"
+      cosyvoice_server/__init__.py: "{{ package['__init__.py'] }}"  # and so on
   register: visit
 
 - name: Only diagnose a container that was started by hand
   engine_doctor:
-    catalogue: "{{ lookup('ansible.builtin.file', 'engine_patch/known_errors.yml') | from_yaml }}"
+    catalogue: "{{ lookup('ansible.builtin.file', 'doctor/known_errors.yml') | from_yaml }}"
     targets:
       - {name: my-cosyvoice, engine: cosyvoice}
     allow: []
@@ -173,7 +167,7 @@ findings:
     outcome:
       description:
         - What became of it; V(planned) only in check mode, else V(applied), V(failed), V(report_only),
-          V(not_allowed), V(already_tried), V(given_up) or V(impossible).
+          V(suspected), V(cause_gone), V(not_allowed), V(already_tried), V(given_up) or V(impossible).
       type: str
     applied:
       description: Whether the remedy was carried out.
@@ -202,19 +196,20 @@ report:
   returned: always
 """
 
+from typing import Any, Dict
+
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.engine_doctor.catalogue import CatalogueError, parse
-from ansible.module_utils.engine_doctor.commands import Commands
-from ansible.module_utils.engine_doctor.docker_cli import DockerError
-from ansible.module_utils.engine_doctor.doctor import Doctor, plain
-from ansible.module_utils.engine_doctor.remedies import KINDS
-from ansible.module_utils.engine_doctor.report import table
-from ansible.module_utils.engine_doctor.settings import SettingsError, parse_settings
+from ansible.module_utils.doctor.catalogue import CatalogueError, parse
+from ansible.module_utils.doctor.commands import Commands
+from ansible.module_utils.doctor.docker_cli import DockerError
+from ansible.module_utils.doctor.doctor import Doctor, plain
+from ansible.module_utils.doctor.report import table
+from ansible.module_utils.doctor.settings import SettingsError, parse_settings
 
 NOT_SETTINGS = ("catalogue", "files", "language")
 
 
-def argument_spec():
+def argument_spec() -> Dict[str, Any]:
     """The options, as DOCUMENTATION describes them."""
     target = {
         "name": {"type": "str", "required": True},
@@ -243,13 +238,13 @@ def argument_spec():
     }
 
 
-def main():
+def main() -> None:
     """Read the options, let the doctor visit, return what it says."""
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     options = {key: value for key, value in module.params.items() if value is not None and key not in NOT_SETTINGS}
     files = {name: content.encode("utf-8") for name, content in module.params["files"].items()}
     try:
-        catalogue = parse(module.params["catalogue"], KINDS)
+        catalogue = parse(module.params["catalogue"])
         doctor = Doctor(catalogue, parse_settings(options, files), Commands())
         visit = doctor.visit(check_mode=module.check_mode)
     except (CatalogueError, SettingsError, DockerError, OSError) as error:

@@ -8,47 +8,25 @@ DOCUMENTATION = r"""
 module: entry_outside_test
 short_description: Ask the voice and the video entry from the control machine
 description:
-  - Asks whether both entries answer and take an upload, and whether ports that must be shut are. Tells "not running"
-    from "running but shut on the way".
+  - Checks that both entries answer and accept an upload, and that the ports to be closed are closed. Distinguishes
+    "not running" from "running but blocked on the way".
   - Runs on the control machine, for each host in the process that has its task anyway.
-attributes:
-  check_mode:
-    support: full
-    description: Does nothing and returns an empty list of checks.
-  diff_mode:
-    support: none
-    description: Nothing is changed.
-  idempotent:
-    support: full
-    description: Never reports a change.
+  - In check mode it does nothing and returns an empty list of checks.
 options:
-  voice_url:
-    description: Base URL of the voice entry.
-    type: str
-    required: true
-  video_url:
-    description: Base URL of the video entry.
-    type: str
-    required: true
-  api_key:
-    description: Sent as C(X-API-Key) where it is not empty.
-    type: str
-    default: ""
   closed_ports:
     description: TCP ports of the voice entry's host that must not answer.
     type: list
     elements: int
     default: []
   timeout:
-    description: How long an entry may ask to come back later, in seconds.
+    description: How long an entry may answer 503 with Retry-After, in seconds.
     type: int
     default: 600
-author:
-  - The Twinport developers
+extends_documentation_fragment: [twinport.read_only, twinport.entries, twinport.tls]
 """
 
 EXAMPLES = r"""
-- name: Ask both entries from the control machine
+- name: Test both entries from the control machine
   entry_outside_test:
     voice_url: "http://{{ ansible_host }}:9090"
     video_url: "http://{{ ansible_host }}:8383"

@@ -1,42 +1,21 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: Apache-2.0
-"""Ansible module `entry_self_test`: does real work through both entries and tells what works."""
+"""Ansible module `entry_self_test`: does real work through both entries and reports what works."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: entry_self_test
-short_description: Prove that the voice and the video entry do their work
+short_description: Prove that the voice and the video entry work
 description:
-  - Calls both entries as the desktop client does. With O(work) it registers a voice, has a sentence spoken, makes a
-    video of it and opens the results; without, it only asks whether the entries answer.
-  - M(entry_outside_test) asks from the control machine.
-  - Leaves nothing behind but the uploads of one fixed name and one finished task, which expire by themselves.
-attributes:
-  check_mode:
-    support: full
-    description: Does nothing and returns an empty list of checks.
-  diff_mode:
-    support: none
-    description: Nothing is changed.
-  idempotent:
-    support: full
-    description: Never reports a change.
+  - Calls both entries as the desktop client does. With O(work) it registers a voice, synthesises a sentence, makes
+    a video of it and checks the results; without, it only checks that the entries answer.
+  - M(entry_outside_test) tests from the control machine.
+  - Leaves only uploads under one fixed name and one finished task, which expire by themselves.
+  - In check mode it does nothing and returns an empty list of checks.
 options:
-  voice_url:
-    description: Base URL of the voice entry.
-    type: str
-    required: true
-  video_url:
-    description: Base URL of the video entry.
-    type: str
-    required: true
-  api_key:
-    description: Sent as C(X-API-Key) where it is not empty.
-    type: str
-    default: ""
   work:
-    description: Do real work instead of only asking.
+    description: Do real work instead of only checking that the entries answer.
     type: bool
     default: false
   reference_audio:
@@ -45,21 +24,20 @@ options:
   video:
     description:
       - A clip on the host to make the video from. Without it and O(video_content), and with O(work), the video entry is
-        only asked.
+        only checked.
     type: path
   video_content:
     description: The bytes of such a clip in base64, where it is small.
     type: str
   text:
-    description: What the registered voice says.
+    description: The text for the registered voice.
     type: str
     default: The self test of Twinport can be heard.
   timeout:
-    description: How long engines may take to get ready, and a task to finish, in seconds.
+    description: Limit for the engines to become ready and for a task to finish, in seconds.
     type: int
     default: 600
-author:
-  - The Twinport developers
+extends_documentation_fragment: [twinport.read_only, twinport.entries, twinport.tls]
 """
 
 EXAMPLES = r"""
@@ -97,16 +75,15 @@ checks:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.entry_client import ENTRY_OPTIONS
 from ansible.module_utils.entry_test import ask_inside
 
 
-def main():
+def main() -> None:
     """Entry point of the module."""
     module = AnsibleModule(
         argument_spec={
-            "voice_url": {"type": "str", "required": True},
-            "video_url": {"type": "str", "required": True},
-            "api_key": {"type": "str", "default": "", "no_log": True},
+            **ENTRY_OPTIONS,
             "work": {"type": "bool", "default": False},
             "reference_audio": {"type": "str"},
             "video": {"type": "path"},

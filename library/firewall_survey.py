@@ -1,5 +1,6 @@
 #!/usr/bin/python
-"""Ansible module: what a firewall must know about a host before it shuts anything."""
+# SPDX-License-Identifier: Apache-2.0
+"""Ansible module: what a firewall must know about a host before it closes any port."""
 
 from __future__ import annotations
 
@@ -12,18 +13,14 @@ description:
   - Changes nothing.
 options:
   table: {description: Name of our table., type: str, required: true}
-  path: {description: Where its confirmed ruleset lies., type: path, required: true}
+  path: {description: Path of its confirmed ruleset., type: path, required: true}
   state_dir: {description: As in M(nftables_table)., type: path, required: true}
   unit: {description: File of the unit that loads the table at every boot., type: path, required: true}
-attributes:
-  check_mode: {support: full}
-  diff_mode: {support: none}
-  idempotent: {support: full}
-author: Twinport
+extends_documentation_fragment: twinport.read_only
 """
 
 EXAMPLES = r"""
-- name: Look at the host's network
+- name: Survey the host's network
   firewall_survey:
     table: twinport
     path: /etc/twinport/firewall.nft
@@ -35,7 +32,7 @@ EXAMPLES = r"""
 RETURN = r"""
 ssh_ports: {description: Ports on which SSH answers., type: list, elements: int, returned: success}
 outside: {description: Interfaces of the default routes., type: list, elements: str, returned: success}
-nft: {description: Whether the program nft is there., type: bool, returned: success}
+nft: {description: Whether the program nft is installed., type: bool, returned: success}
 ruleset:
   description: The confirmed ruleset, empty where the kernel's table is not the one that was loaded from it.
   type: str
@@ -50,6 +47,7 @@ import os
 import re
 import shutil
 from pathlib import Path
+from typing import Iterator, Set
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.host_commands import output_of, root_text_of, text_of
@@ -59,8 +57,8 @@ from ansible.module_utils.socket_table import default_interfaces, parse_tcp
 _SSH_SERVERS = ("sshd", "dropbear")
 
 
-def socket_inodes(pid):
-    """Inodes of the sockets a process holds."""
+def socket_inodes(pid: int) -> Set[int]:
+    """Inodes of a process's sockets."""
     inodes = set()
     for link in Path("/proc/{0}/fd".format(pid)).glob("*"):
         try:
@@ -72,27 +70,26 @@ def socket_inodes(pid):
     return inodes
 
 
-def parent_of(pid):
+def parent_of(pid: int) -> int:
     """The id of a process's parent, 0 where there is none."""
     found = re.search(r"^PPid:\s+(\d+)$", text_of("/proc/{0}/status".format(pid)), re.MULTILINE)
     return int(found.group(1)) if found else 0
 
 
-def name_of(pid):
+def name_of(pid: int) -> str:
     """The name of a process."""
     return text_of("/proc/{0}/comm".format(pid)).strip()
 
 
-def ssh_servers():
-    """Ids of the SSH servers themselves; their children listen on nothing but ports that a session forwards."""
+def ssh_servers() -> Iterator[int]:
+    """Ids of the SSH servers themselves; their children only listen on ports that a session forwards."""
     for folder in Path("/proc").iterdir():
-        if folder.name.isdigit() and name_of(folder.name) in _SSH_SERVERS:
-            pid = int(folder.name)
-            if name_of(parent_of(pid)) not in _SSH_SERVERS:
-                yield pid
+        pid = int(folder.name) if folder.name.isdigit() else 0
+        if pid and name_of(pid) in _SSH_SERVERS and name_of(parent_of(pid)) not in _SSH_SERVERS:
+            yield pid
 
 
-def listening_ssh_ports():
+def listening_ssh_ports() -> Set[int]:
     """Ports that an SSH server listens on, and those that systemd holds for it."""
     inodes = set()
     for pid in ssh_servers():
@@ -106,14 +103,14 @@ def listening_ssh_ports():
     return ports
 
 
-def configured_ssh_ports():
+def configured_ssh_ports() -> Set[int]:
     """Ports in sshd's effective configuration."""
     sshd = shutil.which("sshd") or "/usr/sbin/sshd"
     return {int(port) for port in re.findall(r"^port (\d+)$", output_of([sshd, "-T"]), re.MULTILINE)}
 
 
-def connection_port():
-    """The local port of the SSH connection that this task came through, found from its ancestors' environment."""
+def connection_port() -> Set[int]:
+    """The local port of the SSH connection that runs this task, found from its ancestors' environment."""
     pid = os.getpid()
     while pid > 1:
         for entry in text_of("/proc/{0}/environ".format(pid)).split("\0"):
@@ -124,13 +121,13 @@ def connection_port():
     return set()
 
 
-def ruleset_in_force(table, path, state_dir):
+def ruleset_in_force(table: str, path: str, state_dir: str) -> str:
     """The ruleset of the file at ``path`` where the kernel's table is the one that was loaded from it, else ""."""
     live = kernel_table(table)
     return text_of(path) if live and live == text_of(str(Path(state_dir) / "loaded.txt")) else ""
 
 
-def main():
+def main() -> None:
     """Probe and report."""
     module = AnsibleModule(
         argument_spec={

@@ -9,26 +9,18 @@ module: git_archive
 short_description: Unpack a source archive whose content is pinned
 description:
   - Unpacks a tar archive as forges make it, without its first folder, and computes the id that git gives to such a tree
-    of files. It is put into its place only if that is the expected one.
-  - So one pin serves every mirror and every compression, and holds where a forge packs the same commit anew.
-  - The files are unpacked beside their place and renamed at the end; an interrupted run leaves nothing half done.
-attributes:
-  check_mode:
-    support: full
-    description: Tells whether the archive would be unpacked, without looking into it.
-  diff_mode:
-    support: none
-    description: Thousands of files have no readable difference.
-  idempotent:
-    support: full
-    description: Nothing is done where the place already holds that tree, as a note beside it says.
+    of files. It is moved to its final path only if that is the expected one.
+  - So one pin works for every mirror and every compression, and remains valid when a forge packs the commit again.
+  - The files are unpacked beside the final path and renamed at the end, so an interrupted run leaves nothing partial.
+  - Nothing is done where the path already holds that tree, by the record beside it. In check mode the archive is not
+    opened.
 options:
   archive:
     description: The tar file on the host, with any compression that Python knows.
     type: path
     required: true
   path:
-    description: The folder to unpack to. What was there is replaced.
+    description: The folder to unpack to. Existing content is replaced.
     type: path
     required: true
   tree:
@@ -39,8 +31,7 @@ options:
     description: Commits of the tree's submodules by their paths. Their folders are empty in an archive.
     type: dict
     default: {}
-author:
-  - The Twinport developers
+extends_documentation_fragment: twinport.no_diff
 """
 
 EXAMPLES = r"""
@@ -55,7 +46,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 tree:
-  description: The tree id of what lies at I(path).
+  description: The tree id of the files at I(path).
   returned: success
   type: str
 """
@@ -66,6 +57,7 @@ import shutil
 import tarfile
 import tempfile
 from pathlib import Path, PurePosixPath
+from typing import List, Mapping, Optional, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -74,10 +66,10 @@ _MOST_FILES = 200000
 
 
 class ArchiveError(ValueError):
-    """The archive is not what it should be; the text is for the user."""
+    """The archive is not as expected; the text is for the user."""
 
 
-def _place(member):
+def _place(member: tarfile.TarInfo) -> Optional[PurePosixPath]:
     """The member's path without the archive's first folder, or None for that folder itself. Raises ArchiveError."""
     parts = PurePosixPath(member.name).parts
     if parts[:1] == (".",):
@@ -87,10 +79,10 @@ def _place(member):
     return PurePosixPath(*parts[1:]) if len(parts) > 1 else None
 
 
-def unpack(archive, folder):
+def unpack(archive: str, folder: Path) -> None:
     """Unpack files, folders and symbolic links, nothing else. Raises ArchiveError, tarfile.TarError, OSError."""
     left_bytes, left_files = _MOST_BYTES, _MOST_FILES
-    links = []
+    links: List[Tuple[Path, str]] = []
     with tarfile.open(str(archive)) as tar:
         for member in tar:
             place = _place(member)
@@ -115,19 +107,23 @@ def unpack(archive, folder):
         target.symlink_to(name)
 
 
-def _write(tar, member, target):
+def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    with target.open("xb") as file:
-        shutil.copyfileobj(tar.extractfile(member), file)
+    content = tar.extractfile(member)
+    if content is None:
+        raise ArchiveError("The archive has no content for %s" % member.name)
+    with content, target.open("xb") as file:
+        shutil.copyfileobj(content, file)
     target.chmod(0o755 if member.mode & 0o100 else 0o644)
 
 
-def tree_id(folder, submodules):
+def tree_id(folder: Path, submodules: Mapping[str, str]) -> str:
     """The id that git gives to a folder's files; `submodules` are commits by their paths below it."""
-    return _tree(Path(folder), PurePosixPath(), {PurePosixPath(path): commit for path, commit in submodules.items()})
+    found = _tree(Path(folder), PurePosixPath(), {PurePosixPath(path): commit for path, commit in submodules.items()})
+    return found or _object(b"tree", b"")
 
 
-def _tree(folder, place, submodules):
+def _tree(folder: Path, place: PurePosixPath, submodules: Mapping[PurePosixPath, str]) -> Optional[str]:
     entries = []
     for path in folder.iterdir():
         below = place / path.name
@@ -145,29 +141,29 @@ def _tree(folder, place, submodules):
         else:
             mode = b"100755 " if path.stat().st_mode & 0o100 else b"100644 "
             entries.append((name, mode + name, _object(b"blob", path.read_bytes())))
-    if not entries and place.parts:
+    if not entries:
         return None
     return _object(b"tree", b"".join(head + b"\0" + bytes.fromhex(object_id) for _, head, object_id in sorted(entries)))
 
 
-def _object(kind, content):
+def _object(kind: bytes, content: bytes) -> str:
     return hashlib.sha1(kind + b" %d\0" % len(content) + content).hexdigest()  # noqa: S324 - git's own object id
 
 
-def note_of(path):
-    """The file beside the folder that says which tree was put there."""
+def note_of(path: Path) -> Path:
+    """The file beside the folder that records which tree was unpacked."""
     return path.with_name(path.name + ".tree")
 
 
-def is_there(path, tree):
-    """Whether `path` holds `tree`, by the note that was written when it was put there."""
+def is_there(path: Path, tree: str) -> bool:
+    """Whether `path` holds `tree`, by the record that was written when it was unpacked."""
     try:
         return path.is_dir() and note_of(path).read_text().strip() == tree
     except OSError:
         return False
 
 
-def put(archive, path, tree, submodules):
+def put(archive: str, path: Path, tree: str, submodules: Mapping[str, str]) -> None:
     """Unpack beside `path`, verify, rename. Raises ArchiveError, tarfile.TarError, OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=path.name + ".", dir=str(path.parent)))
@@ -175,7 +171,7 @@ def put(archive, path, tree, submodules):
         unpack(archive, beside)
         found = tree_id(beside, submodules)
         if found != tree:
-            raise ArchiveError("The archive holds tree %s; %s is wanted. Is it of another commit?" % (found, tree))
+            raise ArchiveError("The archive holds tree %s instead of %s. Is it of another commit?" % (found, tree))
         beside.chmod(0o755)
         if note_of(path).exists():
             note_of(path).unlink()
@@ -187,7 +183,7 @@ def put(archive, path, tree, submodules):
         shutil.rmtree(str(beside), ignore_errors=True)
 
 
-def main():
+def main() -> None:
     """Entry point of the module."""
     module = AnsibleModule(
         argument_spec={

@@ -11,16 +11,8 @@ description:
   - Does for a list what M(ansible.builtin.file) and M(ansible.builtin.copy) do one at a time. Each of those is a visit
     of a third of a second, or two; a deployment that changes nothing is made of little else.
   - A file is written beside its name, flushed and renamed, with owner and mode in force before it has its name.
-attributes:
-  check_mode:
-    support: full
-    description: Tells what would be made, also below folders that do not exist yet.
-  diff_mode:
-    support: full
-    description: Shows contents and attributes; of O(secrets) only the attributes.
-  idempotent:
-    support: full
-    description: Writes only what differs.
+  - Check mode reports files below folders that do not exist yet as well. The diff shows contents and attributes, of
+    O(secrets) only the attributes.
 options:
   folders:
     description: Folders, made in this order before the files.
@@ -76,7 +68,7 @@ options:
         description: A command that must succeed on a new content before it takes its place; C(%s) is its path.
         type: str
   secrets:
-    description: Files whose contents stand in no diff, no answer and no log.
+    description: Files whose contents appear in no diff, no result and no log.
     type: list
     elements: dict
     default: []
@@ -102,12 +94,11 @@ options:
         type: str
         default: "0600"
   units:
-    description: Units of systemd whose state is told, as it is after the files were written.
+    description: Units of systemd whose state after the files were written is returned.
     type: list
     elements: str
     default: []
-author:
-  - The Twinport developers
+extends_documentation_fragment: twinport
 """
 
 EXAMPLES = r"""
@@ -140,10 +131,13 @@ import grp
 import pwd
 import tempfile
 from pathlib import Path
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.durable_files import replace_file
 from ansible.module_utils.host_commands import output_of
+
+Item = Mapping[str, Any]
 
 _ATTRIBUTES = {
     "owner": {"type": "str", "default": "root"},
@@ -156,17 +150,19 @@ _POLICY = dict.fromkeys(("seuser", "serole", "setype", "selevel"), "_default")
 class Change:
     """What was, or would be, done to one path."""
 
-    def __init__(self, path):
-        self.path, self.made, self.present = path, False, None
-        self.before, self.after = {}, {}
+    def __init__(self, path: str) -> None:
+        self.path, self.made = path, False
+        self.present: Optional[bytes] = None
+        self.before: Dict[str, Any] = {}
+        self.after: Dict[str, Any] = {}
         self.texts = ("", "")
 
     @property
-    def changed(self):
+    def changed(self) -> bool:
         """Whether anything was."""
         return self.made or self.before != self.after or self.texts[0] != self.texts[1]
 
-    def diff(self):
+    def diff(self) -> Dict[str, str]:
         """Content and attributes, as Ansible shows them."""
         before, after = (
             "".join("# %s: %s\n" % pair for pair in sorted(attributes.items()) if pair[0] != "path") + text
@@ -178,10 +174,10 @@ class Change:
 class HostFiles:
     """One run of the module."""
 
-    def __init__(self, module):
+    def __init__(self, module: AnsibleModule) -> None:
         self.module = module
 
-    def apply(self):
+    def apply(self) -> None:
         """Make everything and report."""
         try:
             changes = [self.folder(item) for item in self.module.params["folders"]]
@@ -197,7 +193,7 @@ class HostFiles:
             diff=[change.diff() for change in done],
         )
 
-    def folder(self, item):
+    def folder(self, item: Item) -> Change:
         """Make one folder."""
         change, path = Change(item["path"]), Path(item["path"])
         change.made = not path.is_dir()
@@ -209,7 +205,7 @@ class HostFiles:
         self.set_attributes(item, change)
         return change
 
-    def text_or_bytes(self, item):
+    def text_or_bytes(self, item: Item) -> Change:
         """Write one of O(files)."""
         wanted = base64.b64decode(item["base64"]) if item["base64"] is not None else item["content"].encode("utf-8")
         change = self.file(item, wanted, lambda: self.validate(item, wanted))
@@ -217,11 +213,11 @@ class HostFiles:
             change.texts = (_shown(change.present), _shown(wanted))
         return change
 
-    def secret(self, item):
+    def secret(self, item: Item) -> Change:
         """Write one of O(secrets)."""
         return self.file(item, item["content"].encode("utf-8"), lambda: None)
 
-    def file(self, item, wanted, validate):
+    def file(self, item: Item, wanted: bytes, validate: Callable[[], None]) -> Change:
         """Write one file where its content differs."""
         change, path = Change(item["path"]), Path(item["path"])
         change.present = path.read_bytes() if path.exists() else None
@@ -235,7 +231,7 @@ class HostFiles:
         self.set_attributes(item, change)
         return change
 
-    def owner(self, item):
+    def owner(self, item: Item) -> Tuple[int, int]:
         """Numbers of a file's user and group, -1 for one that is left; fails the task where there is no such name."""
         try:
             uid = _number(item["owner"], lambda name: pwd.getpwnam(name).pw_uid)
@@ -244,7 +240,7 @@ class HostFiles:
             self.module.fail_json(msg="%s: %s" % (item["path"], error.args[0]))
         return uid, gid
 
-    def validate(self, item, content):
+    def validate(self, item: Item, content: bytes) -> None:
         """Run the file's own check on its new content; the old one stays where it fails."""
         if not item["validate"]:
             return
@@ -257,22 +253,22 @@ class HostFiles:
                 msg="The new %s is not valid, and the old one was kept: %s" % (item["path"], (err or out).strip())
             )
 
-    def set_attributes(self, item, change):
+    def set_attributes(self, item: Item, change: Change) -> None:
         """Owner, group and mode, and the SELinux context where there are any."""
         wanted = {name: item[name] or None for name in ("path", "owner", "group", "mode")}
         arguments = self.module.load_file_common_arguments(dict(_POLICY, **wanted))
-        diff = {"before": {}, "after": {}}
+        diff: Dict[str, Dict[str, Any]] = {"before": {}, "after": {}}
         self.module.set_fs_attributes_if_different(arguments, False, diff=diff)
         change.before.update(diff["before"])
         change.after.update(diff["after"])
 
 
-def unit_states(names):
+def unit_states(names: Sequence[str]) -> Dict[str, Dict[str, bool]]:
     """For each unit whether it is active and enabled; one that systemd does not know is left out."""
     if not names:
         return {}
-    told = output_of(["systemctl", "show", "--property=Id,LoadState,ActiveState,UnitFileState", *names])
-    units = [dict(line.split("=", 1) for line in unit.splitlines()) for unit in told.split("\n\n") if unit]
+    output = output_of(["systemctl", "show", "--property=Id,LoadState,ActiveState,UnitFileState", *names])
+    units = [dict(line.split("=", 1) for line in unit.splitlines()) for unit in output.split("\n\n") if unit]
     return {
         unit["Id"]: {"active": unit["ActiveState"] == "active", "enabled": unit["UnitFileState"] == "enabled"}
         for unit in units
@@ -280,13 +276,13 @@ def unit_states(names):
     }
 
 
-def _number(name, look_up):
+def _number(name: str, look_up: Callable[[str], int]) -> int:
     if not name:
         return -1
     return int(name) if name.isdigit() else look_up(name)
 
 
-def _shown(content):
+def _shown(content: Optional[bytes]) -> str:
     """Content as a diff shows it."""
     if content is None:
         return ""
@@ -296,7 +292,7 @@ def _shown(content):
         return "(%d bytes)\n" % len(content)
 
 
-def main():
+def main() -> None:
     """Entry point of the module."""
     folders = dict(_ATTRIBUTES, path={"type": "path", "required": True}, mode={"type": "str", "default": "0755"})
     files = dict(

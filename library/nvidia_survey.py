@@ -1,25 +1,22 @@
 #!/usr/bin/python
-"""Ansible module: what a host has of the NVIDIA driver and its container toolkit."""
+# SPDX-License-Identifier: Apache-2.0
+"""Ansible module: a host's NVIDIA driver and container toolkit."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: nvidia_survey
-short_description: Tell which NVIDIA driver and toolkit packages a host has
+short_description: Report which NVIDIA driver and toolkit packages a host has
 description:
-  - Asks nvidia-smi, the package manager and Docker. Changes nothing.
+  - Queries nvidia-smi, the package manager and Docker. Changes nothing.
 options:
   packages: {description: Packages the host must have., type: list, elements: str, required: true}
   version: {description: The version all of them are pinned to., type: str, required: true}
-attributes:
-  check_mode: {support: full}
-  diff_mode: {support: none}
-  idempotent: {support: full}
-author: Twinport
+extends_documentation_fragment: twinport.read_only
 """
 
 EXAMPLES = r"""
-- name: Look at the GPU's software
+- name: Survey the GPU's software
   nvidia_survey:
     packages: [nvidia-container-toolkit]
     version: 1.20.0-1
@@ -31,7 +28,7 @@ system:
   description: "The operating system: id, family, version, codename, name, architecture, kernel."
   type: dict
   returned: success
-fault: {description: Why nvidia-smi gives no cards; empty where it does., type: str, returned: success}
+fault: {description: Why nvidia-smi lists no cards; empty where it does., type: str, returned: success}
 cards:
   description: "The cards: index, name, driver, memory_mib, capability."
   type: list
@@ -71,7 +68,7 @@ _DRIVER_PACKAGE = re.compile(
 )
 
 
-def archive():
+def archive() -> str:
     """The first address in the host's own package sources."""
     for path in [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*.sources"))]:
         for uri in uris(text_of(str(path)), path.suffix == ".sources"):
@@ -79,7 +76,7 @@ def archive():
     return ""
 
 
-def main():
+def main() -> None:
     """Probe and report."""
     module = AnsibleModule(
         argument_spec={

@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# SPDX-License-Identifier: Apache-2.0
 """Ansible module: an apt repository with a signing key whose fingerprint is checked."""
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ module: signed_apt_source
 short_description: Add an apt repository whose key is checked by fingerprint
 description:
   - Fetches the signing key, refuses it unless every primary key in it has an expected fingerprint, and writes the key
-    and a deb822 source that trusts nothing else.
+    and a deb822 source that trusts only those.
   - Switches off entries of other files that name the same repository, because apt refuses one repository with two keys.
   - Needs neither C(gpg) nor C(python3-debian) on the host. Does not refresh the package index.
 options:
@@ -36,11 +37,7 @@ options:
     elements: str
     default: []
   root: {description: Folder of apt's configuration., type: path, default: /etc/apt}
-attributes:
-  check_mode: {support: full}
-  diff_mode: {support: full}
-  idempotent: {support: full}
-author: Twinport
+extends_documentation_fragment: twinport
 """
 
 EXAMPLES = r"""
@@ -59,6 +56,7 @@ actions: {description: What was or would be done., type: list, elements: str, re
 """
 
 from pathlib import Path
+from typing import List
 
 from ansible.module_utils.apt_sources import switch_off, switch_on
 from ansible.module_utils.basic import AnsibleModule
@@ -85,7 +83,7 @@ ARGUMENTS = {
 class SignedAptSource:
     """The key, the source file, and the files of others that name the same repository."""
 
-    def __init__(self, module):
+    def __init__(self, module: AnsibleModule) -> None:
         self.module = module
         self.params = module.params
         root = Path(self.params["root"])
@@ -97,11 +95,11 @@ class SignedAptSource:
             if path.suffix in (".list", ".sources") and path != self.source
         ]
         self.expected = {text.replace(" ", "").upper() for text in self.params["fingerprints"]}
-        self.actions = []
-        self.before = []
-        self.after = []
+        self.actions: List[str] = []
+        self.before: List[str] = []
+        self.after: List[str] = []
 
-    def add(self):
+    def add(self) -> None:
         """Bring all three in order and report."""
         if not self.key_is_good():
             # In check mode the authorities and proxies that the real run brings may not be there yet.
@@ -114,7 +112,7 @@ class SignedAptSource:
             self.put(path, new.encode(), "switch off the same repository in {0}".format(path))
         self.report()
 
-    def remove(self):
+    def remove(self) -> None:
         """Take key and source away, give the other files back, and report."""
         for path in (self.source, self.key):
             if path.exists():
@@ -128,7 +126,7 @@ class SignedAptSource:
             self.put(path, new.encode(), "switch on the repository in {0} again".format(path))
         self.report()
 
-    def report(self):
+    def report(self) -> None:
         """End the module."""
         self.module.exit_json(
             changed=bool(self.actions),
@@ -136,27 +134,27 @@ class SignedAptSource:
             diff={"before": "".join(self.before), "after": "".join(self.after)},
         )
 
-    def key_is_good(self):
+    def key_is_good(self) -> bool:
         """Whether the key in place is one we expect, so that nothing need be fetched."""
         try:
             return set(fingerprints(self.key.read_bytes())) <= self.expected
         except (OSError, ValueError):
             return False
 
-    def fetch_key(self):
+    def fetch_key(self) -> bytes:
         """The key file; fails the task where it can't be had or is another key."""
         url = self.params["key_url"]
         try:
             data = open_url(url, timeout=30).read(_KEY_LIMIT)
         except OSError as error:
             self.module.fail_json(
-                msg="The signing key {0} can't be fetched: {1}. Check the network and the proxy variables, or choose a "
-                "mirror.".format(url, error)
+                msg="The signing key {0} can't be downloaded: {1}. Check the network and the proxy variables, or "
+                "choose a mirror.".format(url, error)
             )
         try:
             found = set(fingerprints(data))
         except ValueError as error:
-            self.module.fail_json(msg="{0} is no signing key: {1}. Check the mirror's address.".format(url, error))
+            self.module.fail_json(msg="{0} is not a signing key: {1}. Check the mirror's address.".format(url, error))
         if not found <= self.expected:
             self.module.fail_json(
                 msg="The key at {0} is {1}, but {2} is expected. Do not trust this mirror; if the publisher has "
@@ -164,22 +162,22 @@ class SignedAptSource:
                     url, ", ".join(sorted(found)), " or ".join(sorted(self.expected))
                 )
             )
-        return data
+        return bytes(data)
 
-    def render(self):
+    def render(self) -> str:
         """The deb822 source."""
         lines = ["Types: deb", "URIs: " + self.params["uri"], "Suites: " + " ".join(self.params["suites"])]
         if self.params["components"]:
             lines.append("Components: " + " ".join(self.params["components"]))
         return "\n".join([*lines, "Signed-By: {0}".format(self.key), ""])
 
-    def is_same_repository(self, uri):
+    def is_same_repository(self, uri: str) -> bool:
         """Whether an entry of another file names this repository."""
         return any(
             uri.rstrip("/").startswith(own.rstrip("/")) for own in [self.params["uri"], *self.params["replaces"]] if own
         )
 
-    def put(self, path, content, action):
+    def put(self, path: Path, content: bytes, action: str) -> None:
         """Write a file if it differs."""
         old = text_of(str(path))
         if old.encode() == content:
@@ -191,7 +189,7 @@ class SignedAptSource:
             replace_file(str(path), content, 0o644)
 
 
-def main():
+def main() -> None:
     """Run the module."""
     needed = ["uri", "suites", "key_url", "fingerprints"]
     module = AnsibleModule(

@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# SPDX-License-Identifier: Apache-2.0
 """Ansible module: notes what compose has brought up, so that a later run sees whether there is anything to do."""
 
 from __future__ import annotations
@@ -7,8 +8,8 @@ DOCUMENTATION = r"""
 module: stack_record
 short_description: Note what compose has brought up
 description:
-  - Notes everything that compose looks at when it is asked to bring a project up. Called where compose has just done so
-    with success. While all of it stays the same, compose would find nothing to do, and M(stack_survey) says so.
+  - Records everything that compose examines when it starts a project. Called after compose has started it
+    successfully. While all of it stays the same, compose would find nothing to do, and M(stack_survey) reports that.
   - The note is the role's own and no state of the host, so that it never counts as a change.
 options:
   project:
@@ -23,17 +24,11 @@ options:
     description: Where to note it.
     type: path
     required: true
-attributes:
-  check_mode:
-    support: full
-    description: Notes nothing.
-  diff_mode: {support: none}
-  idempotent: {support: full}
-author: Twinport
+extends_documentation_fragment: twinport.no_diff
 """
 
 EXAMPLES = r"""
-- name: Note what was brought up
+- name: Record what was started
   stack_record:
     project: twinport-video
     project_dir: /opt/twinport/video
@@ -49,7 +44,7 @@ from ansible.module_utils.brought_up import brought_up, compose_version
 from ansible.module_utils.durable_files import replace_file
 
 
-def main():
+def main() -> None:
     """Look and note."""
     module = AnsibleModule(
         argument_spec={

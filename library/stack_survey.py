@@ -1,17 +1,18 @@
 #!/usr/bin/python
-"""Ansible module: what a compose stack finds on its host."""
+# SPDX-License-Identifier: Apache-2.0
+"""Ansible module: the state of a compose stack's host."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: stack_survey
-short_description: Tell which containers a host has, what its Docker can do, and who may write into folders
+short_description: Report which containers a host has, what its Docker supports, and who may write to folders
 description:
-  - One look for all that a compose stack wants to know before it is brought up. Changes nothing, and works on a host
+  - Collects in one task what a compose stack needs to know before its start. Changes nothing, and works on a host
     without Docker.
 options:
   folders:
-    description: Folders whose default access lists are looked at; one that is missing has none.
+    description: Folders whose default access lists are read; a missing one has none.
     type: list
     elements: path
     default: []
@@ -24,18 +25,14 @@ options:
     type: path
     required: true
   record:
-    description: What M(stack_record) has noted of it.
+    description: The record of M(stack_record).
     type: path
     required: true
-  entry_port:
-    description: The port that the stack's gateway publishes; it is asked for C(/ready). None is asked where it is 0.
-    type: int
-    default: 0
-attributes:
-  check_mode: {support: full}
-  diff_mode: {support: none}
-  idempotent: {support: full}
-author: Twinport
+  network:
+    description: A network whose addresses are returned.
+    type: str
+    default: ""
+extends_documentation_fragment: twinport.read_only
 """
 
 EXAMPLES = r"""
@@ -54,22 +51,27 @@ containers:
   type: list
   elements: dict
   returned: success
+memory_mib:
+  description: The host's memory in MiB.
+  type: int
+  returned: success
 start_interval:
   description: Whether health checks can be more frequent while a container starts (Docker 25, compose 2.21).
   type: bool
   returned: success
 as_brought_up:
   description:
-    - Whether all that compose looks at is as it was when it last brought the project up, so that it would find nothing
+    - Whether everything that compose examines is as it was when it last started the project, so it would find nothing
       to do.
   type: bool
   returned: success
-ready:
-  description: Whether the gateway at O(entry_port) says that its engine can work.
-  type: bool
+subnets:
+  description: The addresses of O(network); none where it does not exist.
+  type: list
+  elements: str
   returned: success
 writers:
-  description: For each folder the ids of the users who may do everything with whatever is made in it.
+  description: For each folder the ids of the users who have full access to new files in it.
   type: dict
   returned: success
 """
@@ -77,8 +79,8 @@ writers:
 import json
 import os
 import re
-import socket
 import struct
+from typing import Any, Dict, List, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.brought_up import NOTHING, brought_up, compose_version
@@ -91,7 +93,6 @@ _CONTAINER = (
 # Docker Engine 25.0 and compose 2.21.0: their release notes.
 _ENGINE_WITH_START_INTERVAL = (25, 0)
 _COMPOSE_WITH_START_INTERVAL = (2, 21)
-_READY_SECONDS = 5
 # Linux, include/uapi/linux/posix_acl_xattr.h: a version, then entries of tag, permissions and id, little-endian.
 _ACL_VERSION = struct.Struct("<I")
 _ACL_ENTRY = struct.Struct("<HHI")
@@ -99,43 +100,45 @@ _ACL_USER = 0x02
 _ACL_EVERYTHING = 7
 
 
-def containers():
+def containers() -> List[Dict[str, Any]]:
     """Every container of the host."""
     listed = output_of(["docker", "ps", "--all", "--no-trunc", "--format", _CONTAINER], seconds=30)
     return [json.loads(line) for line in listed.splitlines()]
 
 
-def has_start_interval(compose):
+def has_start_interval(compose: str) -> bool:
     """Whether both the engine and this version of compose know a health check's start_interval."""
     engine = output_of(["docker", "version", "--format", "{{.Server.Version}}"], seconds=30)
     return version(engine) >= _ENGINE_WITH_START_INTERVAL and version(compose) >= _COMPOSE_WITH_START_INTERVAL
 
 
-def version(text):
+def version(text: str) -> Tuple[int, int]:
     """Major and minor number, (0, 0) where there is none."""
     found = re.match(r"v?(\d+)\.(\d+)", text.strip())
     return (int(found.group(1)), int(found.group(2))) if found else (0, 0)
 
 
-def as_brought_up(project, folder, compose, record):
-    """Whether the project is as M(stack_record) has noted it."""
+def as_brought_up(project: str, folder: str, compose: str, record: str) -> bool:
+    """Whether the project is as M(stack_record) recorded it."""
     noted = text_of(record)
     found = brought_up(project, folder, compose) if noted else NOTHING
     return found != NOTHING and json.dumps(found, sort_keys=True) == noted
 
 
-def ready(port):
-    """Whether a gateway on this host says that its engine can work."""
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=_READY_SECONDS) as gateway:
-            gateway.sendall(b"GET /ready HTTP/1.0\r\n\r\n")
-            return b" 200 " in gateway.recv(64)
-    except OSError:
-        return False
+def memory_mib() -> int:
+    """The host's memory; 0 where the kernel does not say it."""
+    found = re.search(r"^MemTotal:\s+(\d+) kB$", text_of("/proc/meminfo"), re.MULTILINE)
+    return int(found.group(1)) // 1024 if found else 0
 
 
-def writers(folder):
-    """Users whom the folder's default access list gives everything."""
+def subnets(network: str) -> List[str]:
+    """The networks' addresses, as 172.19.0.0/16."""
+    command = ["docker", "network", "inspect", "--format", "{{range .IPAM.Config}}{{.Subnet}} {{end}}", network]
+    return output_of(command, seconds=30).split() if network else []
+
+
+def writers(folder: str) -> List[int]:
+    """Users with full access by the folder's default access list."""
     try:
         packed = os.getxattr(folder, "system.posix_acl_default")
     except OSError:
@@ -145,7 +148,7 @@ def writers(folder):
     return [user for tag, permissions, user in found if tag == _ACL_USER and permissions == _ACL_EVERYTHING]
 
 
-def main():
+def main() -> None:
     """Look and report."""
     module = AnsibleModule(
         argument_spec={
@@ -153,7 +156,7 @@ def main():
             "project": {"type": "str", "required": True},
             "project_dir": {"type": "path", "required": True},
             "record": {"type": "path", "required": True},
-            "entry_port": {"type": "int", "default": 0},
+            "network": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )
@@ -161,9 +164,10 @@ def main():
     module.exit_json(
         changed=False,
         containers=containers(),
+        memory_mib=memory_mib(),
         start_interval=has_start_interval(compose),
         as_brought_up=as_brought_up(params["project"], params["project_dir"], compose, params["record"]),
-        ready=params["entry_port"] > 0 and ready(params["entry_port"]),
+        subnets=subnets(params["network"]),
         writers={folder: writers(folder) for folder in params["folders"]},
     )
 

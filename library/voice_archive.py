@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# SPDX-License-Identifier: Apache-2.0
 """Ansible module: the voices of a voice entry, packed into one file and put back from it."""
 
 from __future__ import annotations
@@ -7,25 +8,21 @@ DOCUMENTATION = r"""
 module: voice_archive
 short_description: Pack the voices of a voice entry, and put them back
 description:
-  - "O(state=packed): takes a consistent snapshot of the entry's SQLite database while the entry runs, and packs it with
-    the files of every voice. Speech that was made is left out; it is made again when it is asked for."
-  - "O(state=unpacked): checks an archive member by member, then puts its voices in the place of those in O(data_dir).
-    The entry must not run meanwhile. The database is exchanged last, in one step, so that an interrupted run leaves the
-    old voices."
-  - Needs nothing but Python's standard library with SQLite.
+  - Runs C(voice export) or C(voice import) of the gateway in a short-lived container, with the image, the user and the
+    volumes of the entry's own container, and streams the archive to or from a file of the host.
+  - "O(state=packed): writes a consistent archive while the entry runs, or while it is stopped. Speech that was made is
+    left out; it is made again when it is requested."
+  - "O(state=unpacked): checks an archive member by member, then puts its voices in the place of the entry's, which must
+    be stopped. The database is replaced last, in one step, so that an interrupted run leaves the old voices."
 options:
   state: {description: What to do., type: str, choices: [packed, unpacked], required: true}
   archive: {description: The C(.tar.gz) file to write or to read., type: path, required: true}
-  data_dir: {description: The entry's folder., type: path, required: true}
+  container: {description: Name of the entry's gateway container., type: str, default: voice-gateway}
   overwrite:
     description: Whether voices that are not in the archive may be lost, with O(state=unpacked).
     type: bool
     default: false
-attributes:
-  check_mode: {support: full}
-  diff_mode: {support: none}
-  idempotent: {support: partial, details: Packing always writes a new file.}
-author: Twinport
+extends_documentation_fragment: twinport.no_diff
 """
 
 EXAMPLES = r"""
@@ -33,40 +30,37 @@ EXAMPLES = r"""
   voice_archive:
     state: packed
     archive: /var/lib/twinport/voices.tar.gz
-    data_dir: /var/lib/twinport/voice_data
 """
 
 RETURN = r"""
-voices: {description: How many voices the archive holds., type: int, returned: success}
+voices: {description: Number of voices in the archive., type: int, returned: success}
 different: {description: Whether the host had other voices than the archive., type: bool, returned: success}
-replaced: {description: How many voices that the archive lacks are lost., type: int, returned: success}
+replaced: {description: Number of voices that the archive lacks and that are lost., type: int, returned: success}
 """
 
-import io
 import json
 import os
-import re
-import shutil
-import sqlite3
-import tarfile
+import subprocess
 import tempfile
-from contextlib import closing
-from datetime import datetime, timezone
 from pathlib import Path
+from typing import IO, Any, Dict, List, Optional, Union
 
 from ansible.module_utils.basic import AnsibleModule
 
-_FORMAT = 1
-_DATABASE = "gateway.sqlite3"
-_MANIFEST = "manifest.json"
-_MANIFEST_LIMIT = 100_000
-_VOICE_FILE = re.compile(r"voices/(v_[0-9a-f]{32})/(upload|reference\.wav)")
-_RESERVE_BYTES = 200_000_000
+# The settings that say where the voices are; the container's other settings, including secrets, are not passed on.
+_SETTINGS = ("TWINPORT_DATA_DIR", "TWINPORT_DATABASE_URL")
+_ISOLATION = (
+    "--network=none",
+    "--read-only",
+    "--tmpfs=/tmp",
+    "--cap-drop=ALL",
+    "--security-opt=no-new-privileges:true",
+)
 
 ARGUMENTS = {
     "state": {"type": "str", "choices": ["packed", "unpacked"], "required": True},
     "archive": {"type": "path", "required": True},
-    "data_dir": {"type": "path", "required": True},
+    "container": {"type": "str", "default": "voice-gateway"},
     "overwrite": {"type": "bool", "default": False},
 }
 
@@ -75,243 +69,122 @@ class ArchiveError(Exception):
     """A sentence for the user: what is wrong and what to do."""
 
 
-def snapshot(database, target):
-    """Copy a database that is in use, without the index of speech; raises sqlite3.Error."""
-    # Read-write: a reader of a WAL database has to join its shared memory.
-    with closing(sqlite3.connect(str(database), timeout=30)) as source, closing(sqlite3.connect(str(target))) as copy:
-        source.backup(copy)
-        copy.execute("PRAGMA journal_mode=DELETE")
-        tables = {name for (name,) in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if "speech" in tables:
-            copy.execute("DELETE FROM speech")
-        copy.commit()
-        copy.execute("VACUUM")
+class Gateway:
+    """The gateway's image and volumes, for short-lived containers.
 
-
-def voices_of(database):
-    """``{id: (status, reference's digest, name, time of the last change)}``; empty where there is no database yet.
+    Args:
+        container: name of the entry's container, running or stopped.
 
     Raises:
-        ArchiveError: the file is no database of a voice entry, or a damaged one.
+        ArchiveError: there is none.
+        OSError: there is no Docker.
     """
-    if not database.exists():
-        return {}
+
+    def __init__(self, container: str) -> None:
+        answer = subprocess.run(
+            ["docker", "container", "inspect", container], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False
+        )
+        if answer.returncode != 0:
+            error = answer.stderr.decode(errors="replace").strip()
+            raise ArchiveError("No container {0} ({1}): run site.yml on this host first.".format(container, error))
+        (found,) = json.loads(answer.stdout.decode())
+        config = found["Config"]
+        self._container = container
+        self._image = str(found["Image"])
+        self._user = str(config.get("User") or "")
+        given = dict(entry.partition("=")[::2] for entry in config.get("Env") or ())
+        self._settings = {name: given[name] for name in _SETTINGS if name in given}
+
+    def run(self, arguments: List[str], stdin: Union[int, IO[bytes]], stdout: Union[int, IO[bytes]]) -> Dict[str, Any]:
+        """Run ``voice ARGUMENTS``; returns the gateway's report.
+
+        Raises:
+            ArchiveError: the gateway refused, or could not be started.
+        """
+        # Without a log driver of its own, Docker would write the whole archive to the host's logs.
+        command = ["docker", "run", "--rm", "--interactive", "--log-driver=none", "--volumes-from", self._container]
+        command += [*_ISOLATION, *(part for name in self._settings for part in ("--env", name))]
+        if self._user:
+            command += ["--user", self._user]
+        answer = subprocess.run(
+            [*command, self._image, "voice", *arguments],
+            stdin=stdin,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            # Values by environment: they may contain a password, and command lines are visible to all users.
+            env={**os.environ, **self._settings},
+            check=False,
+        )
+        return _report(answer.returncode, answer.stderr.decode(errors="replace"))
+
+
+def _report(status: int, output: str) -> Dict[str, Any]:
+    """The last line that a container wrote to its error stream, which is the gateway's report."""
+    lines = output.strip().splitlines()
     try:
-        with closing(sqlite3.connect(str(database), timeout=30)) as connection:
-            (sound,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-            if sound != "ok":
-                raise ArchiveError("The database {0} is damaged ({1}).".format(database, sound))
-            rows = connection.execute("SELECT id, status, reference_sha256, name, updated_at FROM voices").fetchall()
-    except sqlite3.Error as error:
-        raise ArchiveError("{0} is not a voice entry's database: {1}.".format(database, error)) from error
-    return {row[0]: tuple(row[1:]) for row in rows}
+        report: Optional[Dict[str, Any]] = json.loads(lines[-1])
+    except (IndexError, ValueError, RecursionError):
+        report = None
+    if isinstance(report, dict) and "error" in report:
+        raise ArchiveError(str(report["error"]))
+    if status == 0 and isinstance(report, dict):
+        return report
+    if "unrecognized arguments" in output:
+        raise ArchiveError(
+            "The gateway on this host is older than these playbooks. Run site.yml on it first, or use the playbooks "
+            "that installed it."
+        )
+    raise ArchiveError("The gateway's container failed (exit status {0}): {1}".format(status, "\n".join(lines[-5:])))
 
 
-def pack(data_dir, archive):
-    """Write the archive beside its name, flush it, rename it; returns how many voices it holds.
+def pack(gateway: Gateway, archive: Path) -> Dict[str, Any]:
+    """Write the archive beside its name, flush it, rename it; returns the gateway's report.
 
     Raises:
         ArchiveError: there are no voices to be found, or their database can't be read.
         OSError: the disk is full.
     """
-    database = data_dir / _DATABASE
-    if not database.exists():
-        raise ArchiveError(
-            "There is no database {0}. Either the voice entry has never run on this host, or its "
-            "TWINPORT_DATABASE_URL names another database: back that up with its own tools.".format(database)
-        )
     archive.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=str(archive.parent), prefix=".voices-") as folder:
-        copy, part = Path(folder) / _DATABASE, Path(folder) / "part"
-        try:
-            snapshot(database, copy)
-        except sqlite3.Error as error:
-            raise ArchiveError("The database {0} can't be copied: {1}.".format(database, error)) from error
-        with part.open("wb") as stream, tarfile.open(fileobj=stream, mode="w:gz", format=tarfile.PAX_FORMAT) as tar:
-            for voice_id in sorted(voices_of(copy)):
-                if not _add_voice(tar, data_dir / "voices" / voice_id):
-                    # Deleted since the snapshot.
-                    _forget(copy, voice_id)
-            held = voices_of(copy)
-            manifest = {
-                "format": _FORMAT,
-                "made_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-                "voices": len(held),
-            }
-            _add(tar, _DATABASE, copy)
-            _add_bytes(tar, _MANIFEST, json.dumps(manifest).encode())
-        part.chmod(0o600)
-        _sync(part)
+        part = Path(folder) / "part"
+        with part.open("wb") as stream:
+            part.chmod(0o600)
+            report = gateway.run(["export"], subprocess.DEVNULL, stream)
+            os.fsync(stream.fileno())
         part.replace(archive)
-        _sync(archive.parent)
-    return len(held)
-
-
-def _add_voice(tar, folder):
-    added = 0
-    for name in ("upload", "reference.wav"):
-        try:
-            _add(tar, "voices/{0}/{1}".format(folder.name, name), folder / name)
-            added += 1
-        except FileNotFoundError:
-            # A voice in training has no reference yet.
-            continue
-    return added > 0
-
-
-def _add(tar, name, path):
-    with path.open("rb") as content:
-        header = tarfile.TarInfo(name)
-        header.size = os.fstat(content.fileno()).st_size
-        header.mode = 0o600
-        tar.addfile(header, content)
-
-
-def _add_bytes(tar, name, content):
-    header = tarfile.TarInfo(name)
-    header.size = len(content)
-    header.mode = 0o600
-    tar.addfile(header, io.BytesIO(content))
-
-
-def _forget(database, voice_id):
-    with closing(sqlite3.connect(str(database))) as connection:
-        connection.execute("DELETE FROM voices WHERE id = ?", (voice_id,))
-        connection.commit()
-
-
-def _sync(path):
-    handle = os.open(str(path), os.O_RDONLY)
+    handle = os.open(str(archive.parent), os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
+    return report
 
 
-def extract(archive, folder):
-    """Write the archive's members into an empty folder, each checked; returns its voices as ``voices_of`` does.
-
-    Raises:
-        ArchiveError: the archive is damaged, is none of ours, or does not fit on the disk.
-        OSError: the disk is full.
-    """
-    room = shutil.disk_usage(str(folder)).free - _RESERVE_BYTES
-    manifest = None
-    try:
-        with tarfile.open(str(archive), mode="r:gz") as tar:
-            for member in tar:
-                room -= member.size
-                if room < 0:
-                    raise ArchiveError("The disk is too full for these voices. Make room, then run this again.")
-                if member.name == _MANIFEST and member.isreg() and member.size <= _MANIFEST_LIMIT:
-                    manifest = json.loads(tar.extractfile(member).read().decode())
-                elif member.isreg() and (member.name == _DATABASE or _VOICE_FILE.fullmatch(member.name)):
-                    _write(tar, member, folder / member.name)
-                else:
-                    raise ArchiveError("{0} is no backup of voices: it holds {1!r}.".format(archive, member.name))
-    except (tarfile.TarError, EOFError, ValueError) as error:
-        raise ArchiveError("{0} is damaged or no backup of voices: {1}.".format(archive, error)) from error
-    except OSError as error:
-        # What gzip says of a file that is none, or whose checksum is wrong, has no error number.
-        if error.errno is None:
-            raise ArchiveError("{0} is damaged or no backup of voices: {1}.".format(archive, error)) from error
-        raise
-    return _checked(archive, folder, manifest)
-
-
-def _write(tar, member, target):
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with target.open("xb") as stream:
-        shutil.copyfileobj(tar.extractfile(member), stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _checked(archive, folder, manifest):
-    """The voices of an extracted archive, once everything that belongs to them is there."""
-    known = manifest.get("format") if isinstance(manifest, dict) else None
-    if known != _FORMAT:
-        raise ArchiveError("{0} has format {1!r}; this version of Twinport reads {2}.".format(archive, known, _FORMAT))
-    if not (folder / _DATABASE).exists():
-        raise ArchiveError("{0} is damaged: it holds no database.".format(archive))
-    voices = voices_of(folder / _DATABASE)
-    files = {path.relative_to(folder / "voices").as_posix() for path in (folder / "voices").glob("*/*")}
-    for voice_id, (status, *_rest) in voices.items():
-        needed = "{0}/{1}".format(voice_id, "reference.wav" if status == "ready" else "upload")
-        if status != "failed" and needed not in files:
-            raise ArchiveError("{0} is damaged: it lacks {1}.".format(archive, needed))
-    return voices
-
-
-def put_in_place(folder, data_dir):
-    """Exchange the voices of a stopped entry for the extracted ones, the database last; raises OSError."""
-    owner = data_dir.stat()
-    for path in sorted(folder.rglob("*")):
-        os.chown(str(path), owner.st_uid, owner.st_gid)
-    target = data_dir / "voices"
-    if not target.exists():
-        target.mkdir(mode=0o755)
-        os.chown(str(target), owner.st_uid, owner.st_gid)
-    for voice in sorted((folder / "voices").glob("*")):
-        (target / voice.name).mkdir(mode=0o755, exist_ok=True)
-        os.chown(str(target / voice.name), owner.st_uid, owner.st_gid)
-        for path in sorted(voice.iterdir()):
-            path.replace(target / voice.name / path.name)
-        _sync(target / voice.name)
-    _sync(target)
-    _close(data_dir / _DATABASE)
-    (folder / _DATABASE).replace(data_dir / _DATABASE)
-    _sync(data_dir)
-
-
-def _close(database):
-    """Bring what lies in the write-ahead log into the database, so that no log is left for the next one."""
-    if database.exists():
-        with closing(sqlite3.connect(str(database), timeout=30)) as connection:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    for suffix in ("-wal", "-shm"):
-        leftover = database.with_name(database.name + suffix)
-        if leftover.exists():
-            leftover.unlink()
-
-
-def unpack(archive, data_dir, overwrite, check_mode):
-    """Returns (whether something changed, voices in the archive, voices lost).
+def unpack(gateway: Gateway, archive: Path, overwrite: bool, check_mode: bool) -> Dict[str, Any]:
+    """Put the archive's voices in place, or in check mode only check it; returns the gateway's report.
 
     Raises:
-        ArchiveError: the archive or the folder can't be used, or voices would be lost.
-        OSError: the disk is full.
+        ArchiveError: the archive can't be used, voices would be lost, or the gateway is running.
+        OSError: the archive can't be read.
     """
-    if not data_dir.is_dir():
-        raise ArchiveError("There is no folder {0}: run site.yml on this host first.".format(data_dir))
-    with tempfile.TemporaryDirectory(dir=str(data_dir), prefix=".restore-") as name:
-        folder = Path(name)
-        new, old = extract(archive, folder), voices_of(data_dir / _DATABASE)
-        lost = sum(1 for voice_id in old if voice_id not in new)
-        if new == old:
-            return False, len(new), 0
-        if old and not overwrite:
-            raise ArchiveError(
-                "This host has {0} voices already, {1} of them not in the archive; nothing was changed. To have the "
-                "archive's instead, run this again with -e restore_overwrite=true (make a backup before).".format(
-                    len(old), lost
-                )
-            )
-        if not check_mode:
-            put_in_place(folder, data_dir)
-    return True, len(new), lost
+    arguments = ["import", *(["--overwrite"] if overwrite else []), *(["--dry-run"] if check_mode else [])]
+    with archive.open("rb") as stream:
+        return gateway.run(arguments, stream, subprocess.DEVNULL)
 
 
-def main():
+def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    archive, data_dir = Path(module.params["archive"]), Path(module.params["data_dir"])
+    archive, packed = Path(module.params["archive"]), module.params["state"] == "packed"
     try:
-        if module.params["state"] == "packed":
-            voices = len(voices_of(data_dir / _DATABASE)) if module.check_mode else pack(data_dir, archive)
-            module.exit_json(changed=True, different=False, voices=voices, replaced=0)
-        changed, voices, lost = unpack(archive, data_dir, module.params["overwrite"], module.check_mode)
-        module.exit_json(changed=changed, different=changed, voices=voices, replaced=lost)
+        gateway = Gateway(module.params["container"])
+        if not packed:
+            report = unpack(gateway, archive, module.params["overwrite"], module.check_mode)
+        elif module.check_mode:
+            report = gateway.run(["export", "--dry-run"], subprocess.DEVNULL, subprocess.DEVNULL)
+        else:
+            report = pack(gateway, archive)
+        module.exit_json(changed=packed or report["different"], **report)
     except ArchiveError as error:
         module.fail_json(msg=str(error))
     except OSError as error:

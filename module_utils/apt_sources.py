@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reading and switching off apt's repository entries, sources.list(5): rules only, no I/O."""
 
 from __future__ import annotations

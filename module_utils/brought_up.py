@@ -1,7 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a compose project is made of on this host: the same again, and ``docker compose up`` would find nothing to do.
 
 Compose goes by the project's files, its own version, the project's containers and the images behind the names that
-these were made from. Networks and volumes of containers that are there can't be removed or made anew beneath them.
+these were made from. Networks and volumes can't be removed or created again while
+their containers exist.
 """
 
 from __future__ import annotations
@@ -24,11 +26,11 @@ def compose_version() -> str:
 
 
 def brought_up(project: str, folder: str, compose: str) -> Dict[str, Any]:
-    """Everything that compose would look at, or NOTHING.
+    """Everything that compose would examine, or NOTHING.
 
     Args:
         project: the compose project's name.
-        folder: where its files lie.
+        folder: the folder of its files.
         compose: compose's own version.
     """
     label = "label=com.docker.compose.project=" + project
@@ -49,8 +51,8 @@ def brought_up(project: str, folder: str, compose: str) -> Dict[str, Any]:
 
 def _inspect(kind: str, names: Sequence[str]) -> List[Dict[str, Any]]:
     """Docker's own description of each, in this order; [] where one is missing."""
-    told = output_of(["docker", kind, "inspect", *names], seconds=30) if names else ""
-    return list(json.loads(told)) if told else []
+    output = output_of(["docker", kind, "inspect", *names], seconds=30) if names else ""
+    return list(json.loads(output)) if output else []
 
 
 def _container(details: Mapping[str, Any]) -> Dict[str, Any]:
@@ -72,5 +74,5 @@ def _files(folder: str) -> Dict[str, str]:
 
 def _environment() -> Dict[str, str]:
     """The variables that change what compose does; as digests, for a value may be a secret."""
-    told = {name: value for name, value in os.environ.items() if name.startswith(("COMPOSE_", "DOCKER_"))}
-    return {name: hashlib.sha256(value.encode()).hexdigest() for name, value in told.items()}
+    variables = {name: value for name, value in os.environ.items() if name.startswith(("COMPOSE_", "DOCKER_"))}
+    return {name: hashlib.sha256(value.encode()).hexdigest() for name, value in variables.items()}

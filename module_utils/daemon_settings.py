@@ -1,7 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
 """Merging settings of several owners into Docker's daemon.json, and taking them out again: rules only, no I/O.
 
 A setting is a leaf of the document, named by its path: ``runtimes.nvidia.path`` is ``("runtimes", "nvidia", "path")``.
-Each owner remembers, beside what it set, what stood there before, so that a setting given up returns to that.
+Each owner records, beside what it set, the previous value, to which a setting returns when its owner drops it.
 """
 
 from __future__ import annotations
@@ -59,9 +60,9 @@ def leaves(document: Document, prefix: Path = ()) -> Iterator[Tuple[Path, Any]]:
 
 
 def merge(document: Document, holdings: Tuple[Holding, ...], settings: Document) -> Merge:
-    """Put ``settings`` into ``document`` and take out what the owner held and no longer asks for.
+    """Put ``settings`` into ``document`` and remove what the owner had set and no longer requests.
 
-    A held setting that somebody changed since is theirs now: giving it up leaves their value alone.
+    An owned setting that someone else changed since is theirs now: dropping it keeps their value.
     """
     new = copy.deepcopy(document)
     held = {holding.path: holding for holding in holdings}

@@ -1,4 +1,5 @@
-"""Which Docker a host has and which packages would make it a good one: rules only, no I/O."""
+# SPDX-License-Identifier: Apache-2.0
+"""Which Docker a host has and which packages it lacks: rules only, no I/O."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ _UBUNTU_PLUGINS = ("docker-buildx", "docker-compose-v2")
 
 
 class UnusableDockerError(Exception):
-    """The host's Docker, or the asked-for source of one, can't serve; the text says what to do."""
+    """The host's Docker, or the requested source of one, can't be used; the text says what to do."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def parse_rpm(text: str) -> Dict[str, str]:
 
 
 def classify(installed: Dict[str, str], executable: str) -> str:
-    """Tell by its packages and its resolved ``docker`` program where a Docker came from."""
+    """Determine a Docker's source by its packages and its resolved ``docker`` program."""
     if executable.startswith("/snap/") or executable.endswith("/snap"):
         return "snap"
     if "docker-ce" in installed:
@@ -81,8 +82,8 @@ def distribution_packages(system: OperatingSystem) -> Tuple[Tuple[str, ...], Tup
 def choose(wanted: str, system: OperatingSystem, found: Docker, minimum: Dict[str, str]) -> Plan:
     """Decide where Docker comes from.
 
-    ``wanted`` is auto, ce, distribution or existing; ``minimum`` names the oldest good engine, compose and buildx.
-    A good engine is never replaced under ``auto``: only the plugins it lacks are added to it.
+    ``wanted`` is auto, ce, distribution or existing; ``minimum`` has versions of engine, compose and buildx.
+    A working engine is never replaced under ``auto``: only the plugins it lacks are added to it.
 
     Raises:
         UnusableDockerError: nothing can be installed or kept; its text names the variable or the action.
@@ -93,7 +94,7 @@ def choose(wanted: str, system: OperatingSystem, found: Docker, minimum: Dict[st
         return Plan("existing", ())
     if wanted == "existing":
         raise UnusableDockerError(
-            "docker_source is 'existing', but this host's Docker does not do: {0}. Bring it up to date, or set "
+            "docker_source is 'existing', but this host's Docker is not usable: {0}. Upgrade it, or set "
             "docker_source to 'auto'.".format("; ".join(lacking))
         )
     source = _source(wanted, system, found)
@@ -103,20 +104,20 @@ def choose(wanted: str, system: OperatingSystem, found: Docker, minimum: Dict[st
 
 
 def missing(packages: Tuple[str, ...], installed: Dict[str, str], pins: Dict[str, str]) -> List[str]:
-    """The packages to hand to the package manager, as NAME or NAME=VERSION; [] when all are there as wanted."""
-    asked = []
+    """The packages to install, as NAME or NAME=VERSION; [] when all are installed in the right version."""
+    requested = []
     for name in packages:
         pin = pins.get(name, "")
         if name not in installed or (pin and installed[name] != pin):
-            asked.append("{0}={1}".format(name, pin) if pin else name)
-    return asked
+            requested.append("{0}={1}".format(name, pin) if pin else name)
+    return requested
 
 
 def _refuse_unusable(found: Docker) -> None:
     if found.kind == "snap":
         raise UnusableDockerError(
-            "Docker was installed as a snap, which can't use the GPU runtime nor our folders. Remove it with "
-            "'snap remove docker' (its images and containers go with it), then run this again."
+            "Docker was installed as a snap, which can use neither the GPU runtime nor our folders. Remove it with "
+            "'snap remove docker' (this deletes its images and containers), then run this again."
         )
     if found.kind == "podman":
         raise UnusableDockerError(
@@ -146,7 +147,7 @@ def _source(wanted: str, system: OperatingSystem, found: Docker) -> str:
         return "distribution"
     if system.family == "other":
         raise UnusableDockerError(
-            "{0} is neither of the Debian nor of the RHEL family: install Docker with compose v2 by hand and set "
+            "{0} belongs neither to the Debian nor to the RHEL family: install Docker with compose v2 by hand and set "
             "docker_source to 'existing'.".format(system.name)
         )
     return "ce"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Looking for Docker on the host that this runs on."""
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from .host_commands import output_of
 
 
 def installed_packages() -> Dict[str, str]:
-    """Installed packages and their versions, from whichever package manager the host has."""
+    """Installed packages and their versions, from the host's package manager."""
     if shutil.which("dpkg-query"):
         form = "${db:Status-Abbrev}\t${Package}\t${Version}\n"
         return parse_dpkg(output_of(["dpkg-query", "-W", "-f", form], seconds=60))
@@ -19,7 +20,7 @@ def installed_packages() -> Dict[str, str]:
 
 
 def find_docker(installed: Dict[str, str]) -> Docker:
-    """Look for Docker's three parts without needing the daemon: its programs tell their versions."""
+    """Find Docker's three parts without the daemon: its programs print their versions."""
     executable = shutil.which("docker")
     kind = classify(installed, str(Path(executable).resolve()) if executable else "")
     if kind in ("none", "snap", "podman"):

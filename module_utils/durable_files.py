@@ -1,4 +1,5 @@
-"""Writing a file so that a crash leaves the old one or the new one, never half of either."""
+# SPDX-License-Identifier: Apache-2.0
+"""Write a file so that a crash leaves the old or the new version, never a partial one."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ def replace_file(path: str, content: bytes, mode: int, uid: int = -1, gid: int =
 
     Args:
         mode: permissions, in force before the file has its name.
-        uid: owner, in force as early; -1: whoever runs this.
+        uid: owner, set equally early; -1: the user of this process.
         gid: group, likewise.
 
     Raises:

@@ -7,21 +7,24 @@ import base64
 import socket
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 from urllib.parse import urljoin, urlsplit
 
-from .entry_client import Entry, EntryError, UnreachableError, poll, query
+from .entry_client import Entry, EntryError, Tls, UnreachableError, poll, query
 from .media_facts import NotMediaError, read_mp4, read_wav
 
 _DEVICE = "twinport-self-test"
 # One fixed name each, so that a later run replaces the upload instead of adding one.
+# A file of one key keeps its name from other keys: those that people try by hand stay free.
+_TEXT_NAME = "audio_twinport_self_test.wav"
 _AUDIO_NAME = "audio_00000000-0000-4000-8000-000000000000.wav"
 _VIDEO_NAME = "avatar_00000000-0000-4000-8000-000000000000.mp4"
 _AUDIBLE_PEAK = 0.02
 _CONNECT_SECONDS = 3
 _SHUT = (
-    "Where the host itself reaches it, something on the way is shut: "
+    "If the host itself reaches it, something on the way blocks it: "
     "open TCP 8383 and 9090 in the provider's security group"
 )
 _NOT_RUNNING = "The way is open but nothing runs there: see what the host itself reports"
@@ -65,15 +68,14 @@ class VoiceTest:
 
     def health(self) -> Tuple[str, bool]:
         """GET /health answers `ok` whatever the engine does."""
-        told = self.entry.get("/health").require_ok().json()
-        if told["message"] != "ok":
-            raise EntryError("/health says %r instead of ok" % told["message"])
+        answer = self.entry.get("/health").require_ok().json()
+        if answer["message"] != "ok":
+            raise EntryError("/health says %r instead of ok" % answer["message"])
         return "the entry answers", True
 
     def ready(self) -> Tuple[str, bool]:
         """Wait until the engine can speak."""
-        answer = Entry(self.entry.url, self.entry.api_key, patience=self.timeout).get("/ready")
-        answer.require_ok()
+        replace(self.entry, timeout=30, patience=self.timeout).get("/ready").require_ok()
         return "the engine is ready", True
 
     def train(self) -> Tuple[str, str]:
@@ -123,8 +125,8 @@ class VideoTest:
         return "the entry answers", True
 
     def store(self) -> Tuple[str, bool]:
-        """An upload is stored as it is, whatever its content: the README's second command."""
-        answer = self.entry.post_file("/upload", {}, "audio", "audio_test.wav", b"127.0.0.1 localhost\n")
+        """An upload is stored as it is, whatever its content: the README's second command, under a name of our own."""
+        answer = self.entry.post_file("/upload", {}, "audio", _TEXT_NAME, b"127.0.0.1 localhost\n")
         return "stored as %s" % answer.require_ok().json()["path"], True
 
     def make(self, speech: bytes) -> Tuple[str, bool]:
@@ -135,7 +137,7 @@ class VideoTest:
         task = {"audio_url": audio, "video_url": video, "code": code, "chaofen": 0, "watermark_switch": 0, "pn": 1}
         taken = self.entry.post_json("/easy/submit", task).require_ok().json()
         if taken["code"] not in (0, 200, 10000):
-            raise EntryError("the task was not taken: %s" % taken)
+            raise EntryError("the task was not accepted: %s" % taken)
         if poll(self.timeout, 0.5, lambda: self._finished(code)) is None:
             raise EntryError("task %s did not finish within %d s" % (code, self.timeout))
         movie = read_mp4(self.entry.get("/download?" + query(path="/%s-r.mp4" % code)).require_ok().body)
@@ -162,7 +164,7 @@ class VideoTest:
 
 
 def _check_closed(report: Report, host: str, ports: Sequence[int]) -> None:
-    """Check all ports at once: a firewall that drops what it does not want makes each a matter of seconds."""
+    """Check all ports at once, since each takes seconds behind a firewall that drops packets."""
     if not ports:
         return
     with ThreadPoolExecutor(len(ports)) as pool:
@@ -181,7 +183,7 @@ def _closed(host: str, port: int) -> Tuple[str, bool]:
 
 
 def ask_inside(params: Mapping[str, Any]) -> Report:
-    """Ask both entries, and have them work where ``work`` says so."""
+    """Check both entries, with real work if ``work`` is set."""
     report = Report(outside=False)
     video = _ask_both(report, params)
     alive = report.checks[0]["ok"]
@@ -210,8 +212,9 @@ def _ask_both(report: Report, params: Mapping[str, Any]) -> Optional[VideoTest]:
 
 
 def _entry(params: Mapping[str, Any], which: str, timeout: Optional[float] = None) -> Entry:
-    url, key = params[which + "_url"], params["api_key"]
-    return Entry(url, key, timeout=timeout) if timeout else Entry(url, key, timeout=400, patience=params["timeout"])
+    patience = 0 if timeout else params["timeout"]
+    tls = Tls(**params["tls"]) if params["tls"] else None
+    return Entry(params[which + "_url"], params["api_key"], timeout=timeout or 400, patience=patience, tls=tls)
 
 
 def _work(report: Report, voice: VoiceTest, video: Optional[VideoTest]) -> None:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small readers that the host modules share: a program's output and a file's text, never an exception."""
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def text_of(path: str, limit: int = 1_000_000) -> str:
 
 
 def root_text_of(path: str) -> str:
-    """A file's text, or "" where it is not root's and with mode 0644: one that is to be written anew."""
+    """A file's text, or "" where it is not root's and with mode 0644, and so must be written again."""
     try:
         found = Path(path).stat()
     except OSError:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a WAV or an MP4 file says of itself, read with the standard library alone (Python 3.8).
+"""The facts in the headers of a WAV or an MP4 file, read with the standard library alone (Python 3.8).
 
-Enough to tell a playable result from an empty or cut one on a host that has no media tools.
+Enough to distinguish a playable result from an empty or cut one on a host that has no media tools.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Iterator, Tuple
 
 
 class NotMediaError(ValueError):
-    """The bytes are not what they should be; the message says why."""
+    """The bytes are not such media; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,12 @@ def read_wav(content: bytes) -> Speech:
                 raise NotMediaError("the WAV has %d-bit samples instead of 16" % (8 * file.getsampwidth()))
             samples = array.array("h", file.readframes(file.getnframes()))
             rate, channels = file.getframerate(), file.getnchannels()
-    except (wave.Error, EOFError, ValueError) as error:
+    except (wave.Error, EOFError, ValueError, RuntimeError, struct.error) as error:
         raise NotMediaError("no readable WAV: %s" % error) from error
+    if not rate or not channels:
+        raise NotMediaError("the WAV has no sample rate or no channel")
     if not samples:
-        raise NotMediaError("the WAV holds no samples")
+        raise NotMediaError("the WAV has no samples")
     if sys.byteorder == "big":
         samples.byteswap()
     loudest, lowest = max(samples), min(samples)

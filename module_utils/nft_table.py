@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reading one nftables table (family inet) as the kernel has it."""
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from .host_commands import output_of
 
 
 def nft_program() -> str:
-    """Path of the program nft, or where it would lie."""
+    """Path of the program nft, or its usual path if it is missing."""
     return shutil.which("nft") or "/usr/sbin/nft"
 
 

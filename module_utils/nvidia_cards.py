@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reading nvidia-smi and the kernel's NVIDIA messages: rules only, no I/O."""
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _XID = re.compile(r"NVRM: Xid \(PCI:([0-9A-Fa-f:.]+)\): (\d+)")
 
 @dataclass(frozen=True)
 class Card:
-    """One GPU. ``memory_mib`` is its whole memory; ``capability`` is (major, minor), () where the driver can't tell."""
+    """One GPU. ``memory_mib`` is its total memory; ``capability`` is (major, minor), () if not reported."""
 
     index: int
     name: str
@@ -35,14 +36,14 @@ class Card:
 
 @dataclass(frozen=True)
 class Cards:
-    """What nvidia-smi said: the cards, or the ``fault`` that kept it from telling (missing, mismatch, …)."""
+    """The output of nvidia-smi: the cards, or the ``fault`` that prevented it (missing, mismatch, …)."""
 
     cards: Tuple[Card, ...] = ()
     fault: str = ""
 
 
 def parse_cards(code: int, output: str) -> Cards:
-    """Read ``nvidia-smi --query-gpu=… --format=csv,noheader,nounits`` asked for QUERY or OLD_QUERY.
+    """Read the output of ``nvidia-smi --query-gpu=… --format=csv,noheader,nounits`` for QUERY or OLD_QUERY.
 
     ``code`` is its exit status; ``output`` holds standard output and error, because it complains on either.
     """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Asking nvidia-smi on the host that this runs on."""
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ _DISPLAY = "0x03"  # the class of graphics cards, with a screen or without
 
 
 def ask_cards() -> Cards:
-    """The GPUs as nvidia-smi tells them, or why it does not."""
+    """The GPUs that nvidia-smi lists, or why it lists none."""
     if not shutil.which("nvidia-smi"):
         return Cards(fault="missing")
     code, output = _query(QUERY)

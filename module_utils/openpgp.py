@@ -1,4 +1,9 @@
-"""Fingerprints of OpenPGP public keys (RFC 4880 §4, §6, §12.2), for hosts where no gpg is installed."""
+# SPDX-License-Identifier: Apache-2.0
+"""Fingerprints of OpenPGP public keys (RFC 4880 §4, §6, §12.2), for hosts where no gpg is installed.
+
+A minimal Debian has gpgv (12) or sqv (13): they report which key made a signature, but not which keys a file contains,
+so a mirror could add its own key unnoticed.
+"""
 
 from __future__ import annotations
 
@@ -24,13 +29,13 @@ def fingerprints(data: bytes) -> List[str]:
             if tag == _PUBLIC_KEY:
                 found.append(_fingerprint(body))
     if not found:
-        raise ValueError("it holds no OpenPGP public key")
+        raise ValueError("it contains no OpenPGP public key")
     return found
 
 
 def _fingerprint(body: bytes) -> str:
     if body[:1] != b"\x04":
-        raise ValueError("it holds a key of another version than 4")
+        raise ValueError("it contains a key of another version than 4")
     # The standard defines version 4 fingerprints as SHA-1; this is an identity, not a signature.
     digest = hashlib.sha1(b"\x99" + len(body).to_bytes(2, "big") + body)  # noqa: S324
     return digest.hexdigest().upper()

@@ -1,4 +1,5 @@
-"""What operating system a host runs, read from os-release(5)."""
+# SPDX-License-Identifier: Apache-2.0
+"""The host's operating system, read from os-release(5)."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ class OperatingSystem:
     def major(self) -> int:
         """The first number of the version, 0 for a rolling release."""
         head = self.version.split(".")[0]
-        return int(head) if head.isdigit() else 0
+        return int(head) if head.isdecimal() else 0
 
 
 def parse_os_release(text: str) -> OperatingSystem:
@@ -34,7 +35,7 @@ def parse_os_release(text: str) -> OperatingSystem:
     for line in text.splitlines():
         key, separator, value = line.strip().partition("=")
         if separator and not key.startswith("#"):
-            fields[key] = " ".join(shlex.split(value))
+            fields[key] = _unquoted(value)
     like = [fields.get("ID", ""), *fields.get("ID_LIKE", "").split()]
     family = "other"
     if any(name in _DEBIAN for name in like):
@@ -48,6 +49,13 @@ def parse_os_release(text: str) -> OperatingSystem:
         codename=fields.get("VERSION_CODENAME", ""),
         name=fields.get("PRETTY_NAME", fields.get("ID", "unknown")),
     )
+
+
+def _unquoted(value: str) -> str:
+    try:
+        return " ".join(shlex.split(value))
+    except ValueError:  # an unclosed quotation, which no shell could read, so the text is used as it is
+        return value.strip("\"' ")
 
 
 def deb_architecture(machine: str) -> str:

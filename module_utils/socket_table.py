@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reading the kernel's tables of TCP sockets and routes: rules only, no I/O."""
 
 from __future__ import annotations
@@ -27,8 +28,18 @@ def parse_tcp(text: str) -> List[Socket]:
         if len(columns) < 10 or columns[3] not in _STATES:
             continue
         address, _colon, port = columns[1].partition(":")
-        sockets.append(Socket(_address(address), int(port, 16), _STATES[columns[3]], int(columns[9])))
+        try:
+            sockets.append(Socket(_address(address), int(port, 16), _STATES[columns[3]], int(columns[9])))
+        except ValueError:
+            continue  # no line of the kernel's
     return sockets
+
+
+def peers(text: str) -> List[str]:
+    """The addresses at the other end of established connections, from /proc/net/tcp or tcp6."""
+    lines = [line.split() for line in text.splitlines()[1:]]
+    found = [_address(columns[2].partition(":")[0]) for columns in lines if len(columns) > 3 and columns[3] == "01"]
+    return sorted(set(found))
 
 
 def default_interfaces(ipv4_routes: str, ipv6_routes: str) -> Set[str]:
@@ -46,7 +57,9 @@ def default_interfaces(ipv4_routes: str, ipv6_routes: str) -> Set[str]:
 
 
 def _address(text: str) -> str:
-    # The kernel prints each 32-bit word in the order of this machine; all our platforms are little-endian.
+    # The kernel prints each 32-bit word in the machine's byte order; all our platforms are little-endian.
     raw = bytes.fromhex(text)
     words = [raw[start : start + 4][::-1] for start in range(0, len(raw), 4)]
-    return str(ipaddress.ip_address(b"".join(words)))
+    address = ipaddress.ip_address(b"".join(words))
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)

@@ -8,7 +8,7 @@ ENGINES = {"cosyvoice": "preview.cosyvoice_server", "duix": "preview.duix.server
 
 
 def main(argv: list[str]) -> int:
-    """Hand the remaining arguments to the engine named first; return its exit status."""
+    """Pass the remaining arguments to the engine named first; return its exit status."""
     if not argv or argv[0] not in ENGINES:
         names = " | ".join(ENGINES)
         sys.stderr.write(f"usage: python -m preview {{{names}}} [options]; `--help` after the name lists them\n")

@@ -16,13 +16,15 @@ SERVER = HERE.parent / "engine_patch" / "server.py"
 
 
 def main(argv: list[str]) -> int:
-    """Serve until stopped; `argv` is what `server.py` takes."""
+    """Serve until stopped; `argv` are arguments of `server.py`."""
     os.environ.setdefault("COSYVOICE_ENGINE_MODE", "preview")
-    # Never into the cache that a developer's real models lie in.
+    # Never into the cache with a developer's real models.
     os.environ.setdefault("MODELSCOPE_CACHE", str(Path.home() / ".cache" / "twinport-preview"))
     sys.path.insert(0, str(HERE / "cosyvoice_standin"))
     if os.environ.get("PREVIEW_COSYVOICE_NO_MATCHA", "") != "1":
         sys.path.insert(1, str(HERE / "cosyvoice_standin" / "matcha_tts"))
+    # As Python does for a script.
+    sys.path.insert(0, str(SERVER.parent))
     sys.argv = [str(SERVER), *argv]
     runpy.run_path(str(SERVER), run_name="__main__")
     return 0

@@ -1,4 +1,4 @@
-"""`make demo`: one throw-away host on this machine, made ready by the same site.yml as any rented server."""
+"""`make demo`: one throw-away host on this machine, prepared by the same site.yml as any rented server."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ The engines are previews: espeak-ng speaks, ffmpeg loops the clip. `make demo-do
 
 
 def up(state: Path) -> None:
-    """Bring the demo host up and run site.yml on it; a second call converges in place.
+    """Start the demo host and run site.yml on it; a second call updates the running host.
 
-    Raises HostError with one sentence for each thing that stands in the way.
+    Raises HostError with one sentence for each problem.
     """
     engine.require(state)
     if not HOST.exists():

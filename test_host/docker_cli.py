@@ -8,13 +8,14 @@ from typing import Any
 
 from test_host.errors import HostError
 
-_ANSWER_SECONDS = 60
+# Generous: beside other work a volume of gigabytes takes minutes to remove.
+_ANSWER_SECONDS = 600
 
 
 def docker(*arguments: str, timeout: float | None = _ANSWER_SECONDS) -> str:
     """Run `docker ARGUMENTS` and return what it printed.
 
-    Raises HostError with the last line of its complaint when it fails or hangs.
+    Raises HostError with the last line of its error when it fails or hangs.
     """
     try:
         done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=timeout, check=False)
@@ -29,7 +30,7 @@ def docker(*arguments: str, timeout: float | None = _ANSWER_SECONDS) -> str:
 
 
 def answers(*arguments: str) -> bool:
-    """Tell whether `docker ARGUMENTS` succeeds."""
+    """Return whether `docker ARGUMENTS` succeeds."""
     try:
         docker(*arguments)
     except HostError:
@@ -38,7 +39,7 @@ def answers(*arguments: str) -> bool:
 
 
 def inspect(kind: str, name: str) -> dict[str, Any] | None:
-    """Return what Docker knows of an object (`container`, `image`, `volume`), None where there is none."""
+    """Return Docker's description of an object (`container`, `image`, `volume`), None where there is none."""
     if not answers(kind, "inspect", name):
         return None
     (found,) = json.loads(docker(kind, "inspect", name))

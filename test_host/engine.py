@@ -21,9 +21,9 @@ _START_SECONDS = 60
 
 
 def require(state: Path) -> None:
-    """Make sure that a Docker engine answers; `state` remembers one that we started ourselves.
+    """Ensure that a Docker engine answers; `state` records one that we started ourselves.
 
-    Several processes may ask at once: one of them starts the engine, the others wait for it.
+    Several processes may call this at once: one of them starts the engine, the others wait for it.
     Raises HostError where none runs and none can be started by us.
     """
     if not answers("info"):
@@ -54,7 +54,7 @@ def _bring_up(state: Path) -> None:
 
 
 def stop(state: Path) -> None:
-    """Stop the engine that `require` started by hand, unless it still runs containers of somebody else."""
+    """Stop the engine that `require` started by hand, unless it still runs other containers."""
     pid_file = state / "dockerd.pid"
     if not pid_file.exists():
         return
@@ -104,7 +104,7 @@ def _start(state: Path) -> None:
 
 
 def _drop_stale_pid_file() -> None:
-    """Remove what an engine that was killed left behind: the next one refuses to start while the number is in use."""
+    """Remove the leftovers of a killed engine: the next one does not start while its process id is in use."""
     if _PID_FILE.exists() and not _is_dockerd(int(_PID_FILE.read_text().strip() or 0)):
         _PID_FILE.unlink()
 

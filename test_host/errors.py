@@ -1,7 +1,7 @@
-"""The one error of this package: a sentence for the person at the keyboard."""
+"""The one error of this package: a sentence for the user."""
 
 from __future__ import annotations
 
 
 class HostError(Exception):
-    """Something on this machine stands in the way; the message says what and how to cure it."""
+    """A problem of this machine; the message says what it is and how to solve it."""

@@ -1,4 +1,4 @@
-"""One throw-away host: a container that boots systemd and has room for a Docker engine of its own."""
+"""One throw-away host: a container that boots systemd and can run its own Docker engine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from test_host.errors import HostError
 
 _LABEL = "twinport.test-host"
 _BOOT_SECONDS = 90
-# No --privileged: some machines lack SYS_RESOURCE and refuse it; this set is enough for an inner Docker engine.
+# No --privileged: some machines lack SYS_RESOURCE and reject it; this set is enough for an inner Docker engine.
 _RIGHTS = (
     "--cap-add=ALL",
     "--cap-drop=SYS_RESOURCE",
@@ -40,7 +40,7 @@ class Host:
         return f"{self.name}-docker"
 
     def exists(self) -> bool:
-        """Tell whether the host was created, running or not."""
+        """Return whether the host was created, running or not."""
         return inspect("container", self.name) is not None
 
     def create(self, image: str) -> None:
@@ -64,13 +64,13 @@ class Host:
             time.sleep(0.5)
 
     def destroy(self) -> None:
-        """Remove the host with all that it holds; one that is not there is fine."""
+        """Remove the host with all its data; a missing one is fine."""
         if self.exists():
-            docker("rm", "--force", "--volumes", self.name, timeout=120)
+            docker("rm", "--force", "--volumes", self.name)
         if inspect("volume", self.volume) is not None:
             docker("volume", "rm", self.volume)
 
     def _booted(self) -> bool:
-        # A host whose kernel modules can't be loaded is `degraded` for ever, and fit for use.
+        # A host whose kernel modules can't be loaded stays `degraded`, but is usable.
         probe = 'case "$(systemctl is-system-running)" in running|degraded) ;; *) exit 1;; esac'
         return answers("exec", self.name, "sh", "-c", probe)

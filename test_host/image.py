@@ -1,4 +1,4 @@
-"""The image that a throw-away host boots: a bare Debian with systemd, sshd and Python, as a provider hands it out."""
+"""The image that a throw-away host boots: a minimal Debian with systemd, sshd and Python, like a provider's."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _BUILD_SECONDS = 1800
 
 
 def ensure(suite: str) -> str:
-    """Build the host image of a Debian suite unless it is there, and return its name.
+    """Build the host image of a Debian suite unless it exists, and return its name.
 
     The tag is a digest of the recipe, so a changed recipe makes a new image and an unchanged one costs nothing.
     Raises HostError where neither Debian's packages nor a registry can be reached.

@@ -1,1 +1,1 @@
-"""One case a module, each with ``measure(context)`` that returns its figures."""
+"""One case per module, each with ``measure(context)`` that returns its figures."""

@@ -1,7 +1,7 @@
 """``site.yml`` over SSH on throw-away hosts: first run, second run, ``--check``, more hosts, and stock settings.
 
 All hosts share this machine's cores, so what several hosts cost here is an upper bound for hosts of their own. Many
-hosts are compared with one in both ways: all on these cores, and each with a fixed share, as hosts in the field have.
+hosts are compared with one in both ways: all on these cores, and each with a fixed share, as real hosts have.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ SHARE = 0.25
 PERIOD_MICROSECONDS = 100_000
 PREFIX = "twinport-bench"
 CERTIFICATES = "{{ query('ansible.builtin.fileglob', '/usr/local/share/ca-certificates/*.crt') }}"
-# What Ansible does where nobody has set anything; only what it needs to find the project is kept.
+# Ansible's defaults; only the settings that it needs to find the project are kept.
 STOCK = """\
 [defaults]
 roles_path = {root}/roles
 library = {root}/library
 action_plugins = {root}/action_plugins
-module_utils = {root}/module_utils
+module_utils = {root}/module_utils:{root}
 collections_path = {root}/.venv/lib
 interpreter_python = auto_silent
 host_key_checking = false
@@ -55,7 +55,7 @@ def _test_host(action: str, name: str) -> None:
 
 @dataclass(frozen=True)
 class Run:
-    """One run of the playbook: seconds in all, and of each stage with its number of tasks."""
+    """One run of the playbook: seconds in total, and of each stage with its number of tasks."""
 
     seconds: float
     changed: int
@@ -90,7 +90,7 @@ class Site:
         self._stock.write_text(STOCK.format(root=ROOT), encoding="utf-8")
 
     def grow(self, count: int) -> None:
-        """Boot hosts until there are so many."""
+        """Boot hosts until there is this number of them."""
         public = self._key.with_suffix(".pub").read_text(encoding="ascii")
         for number in range(len(self._addresses) + 1, count + 1):
             name = f"{PREFIX}-{number}"
@@ -105,7 +105,7 @@ class Site:
 
     @contextmanager
     def shares(self) -> Iterator[None]:
-        """Each host has a fixed share of a core, however many there are."""
+        """Each host has a fixed share of a core, whatever their number."""
         self._set_quota(round(SHARE * PERIOD_MICROSECONDS))
         try:
             yield
@@ -143,7 +143,7 @@ class Site:
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "ANSIBLE_CONFIG": str(self._stock if stock else ROOT / "ansible.cfg"),
             "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
-            # In place of the one that writes a line for each task into the JSON.
+            # Instead of the one that writes a line for each task into the JSON.
             "ANSIBLE_CALLBACKS_ENABLED": "ansible.posix.timer",
         }
         if not stock:
@@ -160,7 +160,7 @@ class Site:
 
 
 def _report(output: str) -> Any:
-    """The JSON among what Ansible wrote."""
+    """The JSON in Ansible's output."""
     return json.JSONDecoder().raw_decode(output, output.index("{"))[0]
 
 

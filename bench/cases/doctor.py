@@ -15,7 +15,7 @@ from bench.processes import run_to_end
 from bench.servers.match_log import known
 
 MIB = 2**20
-# As `docker logs --timestamps` gives them; numbers make every line another.
+# In the format of `docker logs --timestamps`; numbers make every line different.
 HEALTHY = (
     'INFO:     172.18.0.3:{a} - "POST /inference_zero_shot HTTP/1.1" 200 OK',
     "2026-03-17 10:{b:02d}:{c:02d},{d:03d} INFO synthesis text The {a} quick brown foxes jump over {d} lazy dogs.",
@@ -36,7 +36,7 @@ LINES_PER_FAULT = 20_000
 
 
 def _lines(generator: random.Random, faults: Sequence[str]) -> Iterator[str]:
-    """Endless lines; with `faults`, now and then one of them at the end of a traceback."""
+    """Endless lines; with `faults`, some of them at the end of a traceback."""
     number = 0
     while True:
         number += 1
@@ -56,7 +56,7 @@ def _lines(generator: random.Random, faults: Sequence[str]) -> Iterator[str]:
 
 
 def _write_log(path: Path, size: int, faults: Sequence[str]) -> int:
-    """A log of about `size` bytes, its tail a repetition of its first 64 MiB; gives its exact size."""
+    """A log of about `size` bytes, a repetition of its first 64 MiB; returns its exact size."""
     generator = random.Random(2026)  # noqa: S311 - the same log every time
     lines, part, made = _lines(generator, faults), [], 0
     while made < min(size, 64 * MIB):
@@ -108,7 +108,7 @@ def measure(context: Context) -> list[Figure]:
         "grep (LC_ALL=C)": partial(_run, grep, size, locale="C"),
     }
     context.say(f"{size // MIB} MiB, {len(patterns)} patterns")
-    # Read once, so that none is charged for the disk.
+    # Read once, so that no variant is charged for the disk.
     variants["grep"]()
     rounds = Rounds.of(variants, context.times(5))
     label = f"doctor/{size // MIB} MiB of log, {len(patterns)} patterns"

@@ -1,4 +1,4 @@
-"""The engine's server: what it adds to a model that costs nothing, and what a registered voice saves."""
+"""The engine's server: what it adds to a model that costs nothing, and the time that a registered voice saves."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.engine import Engine, reference, running_engine
 from tests.support.servers import Server, free_port
 
 CLIENTS = 16
-# Each asks five times a second: together a load that no real model could follow.
+# Each sends five requests a second: together more than a real model could handle.
 PACED_RATE = 5.0 * CLIENTS
 TEXT = "One sentence that costs the model nothing."
 ANALYSIS_SECONDS = 0.4
@@ -100,7 +100,7 @@ def _beside_plain(rounds: Rounds, label: str) -> Iterator[Figure]:
 
 
 def _registered(context: Context) -> Iterator[Figure]:
-    """The same voice, named or sent along, with a model whose analysis of a reference takes its time."""
+    """The same voice, by name or with its reference, with a model whose analysis of a reference is slow."""
     context.say("registered voice")
     wav = reference()
     seconds = 2.0 if context.quick else 5.0

@@ -21,6 +21,7 @@ from bench.load import Plan, Request, apply
 from bench.measure import Figure, Rounds, Sample, at_least, at_most
 from bench.processes import Cost, running
 from bench.servers.proxies import nginx_store
+from tests.support.front import running_front
 from tests.support.servers import Server, free_port, running_gateway
 
 MIB = 2**20
@@ -32,22 +33,25 @@ QUERY_CLIENTS = 16
 
 @dataclass(frozen=True)
 class Store:
-    """A server that takes and gives a file.
+    """A server that receives and sends a file.
 
     Attributes:
+        servers: those that a file passes, whose cost counts.
+        url: of the first of them.
         upload: curl's arguments to send the file, the URL included.
         download: path to get it from.
-        landed: where it lies afterwards.
+        landed: its path afterwards.
     """
 
-    server: Server
+    servers: tuple[Server, ...]
+    url: str
     upload: tuple[str, ...]
     download: str = ""
     landed: Path = field(default_factory=Path)
 
 
 def _curl(*arguments: str) -> tuple[float, int]:
-    """Seconds that curl took, and the status. Raises RuntimeError unless it is a good one."""
+    """Seconds that curl took, and the status. Raises RuntimeError if that is an error."""
     command = ["curl", "-sS", "-o", "/dev/null", "-H", "Expect:", "-w", "%{json}", *arguments]
     report = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     if report["http_code"] not in (200, 201, 204):
@@ -56,18 +60,18 @@ def _curl(*arguments: str) -> tuple[float, int]:
 
 
 def _send(store: Store, size: int, *, children: bool = True) -> Sample:
-    # What the one before left unwritten is not charged to this one.
+    # The previous one's unwritten data are not charged to this one.
     os.sync()
-    cost = Cost(store.server.pid, children=children)
+    cost = Cost(*(server.pid for server in store.servers), children=children)
     seconds, _ = _curl(*store.upload)
     return {"rate": size / MIB / seconds, "growth": cost.growth_mib, "cpu": cost.cpu_seconds * 1e3}
 
 
 def _fetch(store: Store, size: int) -> Sample:
-    cost = Cost(store.server.pid)
-    seconds, got = _curl(store.server.url + store.download)
+    cost = Cost(*(server.pid for server in store.servers))
+    seconds, got = _curl(store.url + store.download)
     if got != size:
-        raise RuntimeError(f"{store.server.name} gave {got} bytes")
+        raise RuntimeError(f"{store.url} gave {got} bytes")
     return {"rate": size / MIB / seconds, "growth": cost.growth_mib, "cpu": cost.cpu_seconds * 1e3}
 
 
@@ -80,17 +84,26 @@ def _stores(context: Context, file: Path) -> Iterator[dict[str, Store]]:
                 "video", context.subfolder("video"), media_dir=media, duix_url=f"http://127.0.0.1:{free_port()}"
             )
         )
+        gateway = f"127.0.0.1:{video.port}"
+        front = stack.enter_context(running_front(context.subfolder("front"), video=gateway))
         nginx = stack.enter_context(nginx_store(context.subfolder("nginx"), proxied))
         port = free_port()
         command = [sys.executable, "-m", "bench.servers.file_server", "--port", str(port), "--store", str(plain)]
         simple = stack.enter_context(running("http.server", command, port, context.subfolder("http.server")))
-        form = f"video=@{file};filename={NAME}"
+        form, download = f"video=@{file};filename={NAME}", f"/download?path=/code/data/{NAME}"
+
+        def entry(url: str, *servers: Server) -> Store:
+            return Store(servers, url, ("-F", form, url + "/upload"), download, media / NAME)
+
+        def plain_store(server: Server, folder: Path) -> Store:
+            upload = ("-T", str(file), f"{server.url}/{NAME}")
+            return Store((server,), server.url, upload, f"/{NAME}", folder / NAME)
+
         yield {
-            "twinport": Store(
-                video, ("-F", form, video.url + "/upload"), f"/download?path=/code/data/{NAME}", media / NAME
-            ),
-            "nginx": Store(nginx, ("-T", str(file), f"{nginx.url}/{NAME}"), f"/{NAME}", proxied / NAME),
-            "http.server": Store(simple, ("-T", str(file), f"{simple.url}/{NAME}"), f"/{NAME}", plain / NAME),
+            "twinport": entry(front.video, front.process, video),
+            "gateway alone": entry(video.url, video),
+            "nginx": plain_store(nginx, proxied),
+            "http.server": plain_store(simple, plain),
         }
 
 
@@ -108,11 +121,12 @@ def _up_and_down(context: Context, file: Path, size: int) -> Iterator[Figure]:
 def _transfers(rounds: Rounds, label: str) -> Iterator[Figure]:
     goal = at_least(0.6, "ratio")
     yield rounds.figure(f"{label}, rate/twinport", "twinport", "rate", "MiB/s", against="nginx", goal=goal)
-    yield rounds.figure(f"{label}, rate/http.server", "http.server", "rate", "MiB/s", against="nginx")
+    for name in ("gateway alone", "http.server"):
+        yield rounds.figure(f"{label}, rate/{name}", name, "rate", "MiB/s", against="nginx")
     growth = f"{label}, memory growth"
     yield rounds.figure(f"{growth}/twinport", "twinport", "growth", "MiB", against="nginx", goal=at_most(32.0))
     yield rounds.figure(f"{growth}/http.server", "http.server", "growth", "MiB", against="nginx")
-    for name in ("twinport", "http.server"):
+    for name in ("twinport", "gateway alone", "http.server"):
         yield rounds.figure(f"{label}, CPU/{name}", name, "cpu", "ms", against="nginx")
 
 
@@ -127,8 +141,8 @@ def _voice_upload(context: Context, file: Path, size: int) -> Iterator[Figure]:
             )
         )
         fields = ("-F", "device_id=bench", "-F", "name=large", "-F", f"audio=@{file}")
-        store = Store(voice, (*fields, voice.url + "/v1/voices/train"))
-        # Without the decoder, which looks at the file once it is there.
+        store = Store((voice,), voice.url, (*fields, voice.url + "/v1/voices/train"))
+        # Without the decoder, which reads the file after its upload.
         rounds = Rounds.of({"twinport": partial(_send, store, size, children=False)}, context.times(3, 1))
         label = f"files/voice upload of {size // MIB} MiB"
         yield rounds.figure(f"{label}, rate/twinport", "twinport", "rate", "MiB/s")
@@ -137,7 +151,7 @@ def _voice_upload(context: Context, file: Path, size: int) -> Iterator[Figure]:
 
 @contextmanager
 def _uploading(store: Store) -> Iterator[None]:
-    """One upload after the other, for as long as the context is open."""
+    """One upload after the other while the context is open."""
     stop = threading.Event()
 
     def again() -> None:
@@ -166,14 +180,14 @@ def _queries(context: Context, file: Path) -> Iterator[Figure]:
     with running_gateway(
         "video", context.subfolder("query"), media_dir=media, duix_url=f"http://127.0.0.1:{free_port()}"
     ) as video:
-        # Threads that come later inherit it.
+        # Later threads inherit it.
         _pin(video.pid, 0)
         for name in ("audio_1.wav", "avatar_1.mp4"):
             (media / name).write_bytes(b"waits for an engine that never comes")
         task = {"code": "bench", "audio_url": "/code/data/audio_1.wav", "video_url": "/code/data/avatar_1.mp4"}
         requests.post(video.url + "/easy/submit", json=task, timeout=30).raise_for_status()
         plan = Plan(video.port, [Request.of("GET", "/easy/query?code=bench")], QUERY_CLIENTS, seconds, warm_up=0.5)
-        store = Store(video, ("-F", f"video=@{file};filename={NAME}", video.url + "/upload"))
+        store = Store((video,), video.url, ("-F", f"video=@{file};filename={NAME}", video.url + "/upload"))
 
         def during() -> Sample:
             with _uploading(store):

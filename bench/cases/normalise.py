@@ -1,4 +1,4 @@
-"""Recordings made fit for the engine: ours, with all that it does besides, against plain conversions."""
+"""Recordings normalised for the engine: ours, with all its steps, against plain conversions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BLIND = {"soundfile+soxr": {"m4a"}}  # libsndfile knows no MP4
 
 
 class Worker:
-    """One way, in a process of its own."""
+    """One converter, in its own process."""
 
     def __init__(self, way: str, folder: Path) -> None:
         command = [sys.executable, "-W", "ignore", "-m", "bench.servers.normaliser", way, str(folder)]

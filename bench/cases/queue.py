@@ -1,4 +1,4 @@
-"""Two hundred in line at each entry: how fast the line moves, how fairly, and how the entry answers meanwhile."""
+"""Two hundred waiting requests at each entry: throughput, fairness, and the entry's response time meanwhile."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _train(bench: VoiceBench) -> dict[str, str]:
 
 
 def _fairness(answers: Answers, modest_from: int) -> dict[str, float]:
-    """Median waits of those who asked for little, and of the one who asked for much; how even the little ones are."""
+    """Median waits of the modest devices and of the greedy one, and the spread of the modest ones."""
     waits: dict[bool, list[float]] = defaultdict(list)
     devices: dict[int, list[float]] = defaultdict(list)
     for number, total in zip(answers.request, answers.total, strict=True):
@@ -81,7 +81,7 @@ def _fairness(answers: Answers, modest_from: int) -> dict[str, float]:
 
 
 def _stand_in_line(server: Server, line: Sequence[Request], looks_at: Server) -> Sample:
-    """The whole line at once, with a look at the entry's health fifty times a second."""
+    """All requests at once, with a health check of the entry fifty times a second."""
     looks = start(Plan(looks_at.port, [Request.of("GET", "/health")], clients=4, seconds=3.0, rate=LOOKS_PER_SECOND))
     answers = apply(Plan(server.port, line, clients=len(line), count=len(line)))
     health = collect(looks)
@@ -130,7 +130,7 @@ def _voice_figures(rounds: Rounds, label: str) -> Iterator[Figure]:
     yield rounds.figure(f"{label}, throughput/twinport", "twinport", "per second", "requests/s", against="engine")
     yield rounds.figure(f"{label}, wait of modest devices p50/twinport", "twinport", "modest", "s", against="engine")
     yield rounds.figure(f"{label}, wait of the greedy device p50/twinport", "twinport", "greedy", "s", against="engine")
-    # The turn goes round: the last of ten modest devices is at most one round behind the first.
+    # Devices take turns: the last of ten modest devices is at most one round behind the first.
     goal = at_most(1.5)
     name = f"{label}, longest mean wait of a modest device over the shortest/twinport"
     yield rounds.figure(name, "twinport", "evenness", "times", against="engine", goal=goal)
@@ -138,7 +138,7 @@ def _voice_figures(rounds: Rounds, label: str) -> Iterator[Figure]:
 
 
 def _bounded(bench: VoiceBench, count: int) -> Iterator[Figure]:
-    """With the queue as it is delivered: what finds no place gets 503, comes back, and is served in the end."""
+    """With the default queue: requests without a place get 503, are repeated, and are served at last."""
     line = _line(_train(bench), count, _speech)
     wrong = refused = 0
     for attempt in range(RETRIES):
@@ -167,7 +167,7 @@ def _inputs(folder: Path) -> tuple[Path, Path]:
 
 
 def _through_gateway(bench: VideoBench, audio: str, video: str, count: int) -> Sample:
-    """All tasks at once; then their states, asked fifty times a second until the last has ended."""
+    """All tasks at once; then their states, queried fifty times a second until the last has ended."""
     codes = [str(uuid.uuid4()) for _ in range(count)]
     started = time.monotonic()
     for code in codes:
@@ -192,7 +192,7 @@ def _waiting(bench: VideoBench, code: str) -> bool:
 
 
 def _ended(bench: VideoBench, code: str) -> float:
-    """When the task's video was there. Raises RuntimeError where it failed."""
+    """The time at which the task's video was ready. Raises RuntimeError where it failed."""
     task = requests.get(f"{bench.gateway.url}/easy/task/{code}", timeout=30).json()
     if task["state"] != "done":
         raise RuntimeError(f"task {code} failed: {task['msg']}")
@@ -200,7 +200,7 @@ def _ended(bench: VideoBench, code: str) -> float:
 
 
 def _straight(bench: VideoBench, audio: str, video: str, count: int) -> Sample:
-    """What a client without a queue does: one task, ask until it is done, the next."""
+    """A client without a queue: one task, poll until it is done, the next."""
     started = time.monotonic()
     for _ in range(count):
         code = str(uuid.uuid4())
@@ -242,7 +242,7 @@ def _video_line(context: Context, count: int) -> Iterator[Figure]:
 
 
 def measure(context: Context) -> list[Figure]:
-    """Both lines."""
+    """Both queues."""
     return [
         *_voice_line(context, 40 if context.quick else 200),
         *_video_line(context, 6 if context.quick else 200),

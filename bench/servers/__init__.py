@@ -1,1 +1,1 @@
-"""Servers to measure with and against: engines that cost nothing, and what a user would write or take instead."""
+"""Servers to measure with and against: engines that cost nothing, and what a user would write or use instead."""

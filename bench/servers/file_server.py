@@ -16,7 +16,7 @@ BLOCK = 1 << 16
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """Gives files, and takes them."""
+    """Sends and receives files."""
 
     protocol_version = "HTTP/1.1"
 
@@ -33,7 +33,7 @@ class Handler(SimpleHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def main() -> int:

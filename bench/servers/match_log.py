@@ -1,4 +1,4 @@
-"""The doctor's matcher over one log file: ``python -m bench.servers.match_log FILE`` prints the number of findings."""
+"""The doctor's matcher on one log file: ``python -m bench.servers.match_log FILE`` prints the number of findings."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from pathlib import Path
 
 import yaml
 
-from module_utils.engine_doctor import catalogue, remedies
-from module_utils.engine_doctor.log_matcher import BLOCK, LogMatcher, Rules
+from doctor import catalogue
+from doctor.log_matcher import BLOCK, LogMatcher, Rules
 
-CATALOGUE = Path(__file__).resolve().parents[2] / "engine_patch" / "known_errors.yml"
+CATALOGUE = Path(__file__).resolve().parents[2] / "doctor" / "known_errors.yml"
 
 
 def known() -> catalogue.Catalogue:
-    """The catalogue as the doctor reads it."""
-    return catalogue.parse(yaml.safe_load(CATALOGUE.read_text(encoding="utf-8")), remedies.KINDS)
+    """The doctor's catalogue."""
+    return catalogue.parse(yaml.safe_load(CATALOGUE.read_text(encoding="utf-8")))
 
 
 def main(path: str) -> int:
-    """Match the file against what a CosyVoice log can show."""
+    """Match the file against the known errors of CosyVoice."""
     errors = known()
     matcher = LogMatcher(Rules.of(errors.select("cosyvoice", "log"), errors.benign))
     with Path(path).open("rb") as log:

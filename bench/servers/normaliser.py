@@ -1,7 +1,7 @@
 # ruff: noqa: PLC0415 - each way loads its own library only, so that its memory is its own
-"""Recordings to 16 kHz mono, by one of several ways, in a process that stays: as a service would do it.
+"""Recordings to 16 kHz mono, by one of several converters, in a lasting process as in a service.
 
-``python -m bench.servers.normaliser WAY FOLDER`` takes one job as JSON a line (``{"files": […], "at_once": n}``) and
+``python -m bench.servers.normaliser WAY FOLDER`` takes one job as JSON per line (``{"files": […], "at_once": n}``) and
 answers each with one line: wall clock and processor seconds, the longest stall of the event loop in seconds.
 """
 
@@ -25,8 +25,9 @@ Way = Callable[[Path, Path], Awaitable[None]]
 
 
 def _twinport(folder: Path) -> Way:
-    from gateway.infrastructure.audio import ReferenceNormaliser, ReferenceRules
     from gateway.infrastructure.sandbox import Sandbox
+    from gateway.infrastructure.voice.normaliser import ReferenceNormaliser, ReferenceRules
+    from gateway.infrastructure.voice_detector import voice_detector
     from gateway.settings import VoiceSettings
 
     settings = VoiceSettings()
@@ -38,7 +39,8 @@ def _twinport(folder: Path) -> Way:
         timeout=settings.decode_timeout,
         memory_bytes=settings.decode_memory_bytes,
     )
-    normaliser = ReferenceNormaliser(rules=rules, sandbox=Sandbox(), folder=folder)
+    voice_detector()  # as a service has it: loaded once
+    normaliser = ReferenceNormaliser(rules=rules, sandbox=Sandbox(), folder=folder, detector=voice_detector)
 
     async def way(source: Path, target: Path) -> None:
         await normaliser.normalise(source, target)

@@ -82,7 +82,7 @@ def nginx_proxy(folder: Path, engine: int) -> Iterator[Server]:
 
 @contextmanager
 def nginx_store(folder: Path, store: Path) -> Iterator[Server]:
-    """nginx that takes files by PUT and gives them by GET; both on one file system, so that it renames."""
+    """nginx that receives files by PUT and sends them by GET; both on one file system, so that it renames."""
     port = free_port()
     command = _nginx(folder, port, "", STORE.format(store=store))
     with running("nginx", command, port, folder) as server:

@@ -1,6 +1,6 @@
 """A CosyVoice engine that costs next to nothing: it speaks the engine's HTTP and streams silence at a set pace.
 
-What stands behind the gateways while they are compared; a real model would hide every difference between them.
+The engine behind the gateways that are compared; a real model would hide every difference between them.
 ``python -m bench.servers.replay_engine --port P --chunks 20 --chunk-bytes 10240 --interval 0.025 [--slots 1]``
 """
 
@@ -37,7 +37,7 @@ def _json(status: str, body: object) -> bytes:
 
 
 class Replay:
-    """What is streamed, and to how many at once."""
+    """The stream, and the number of concurrent ones."""
 
     def __init__(self, *, chunks: int, chunk_bytes: int, interval: float, slots: int) -> None:
         self.chunks = chunks
@@ -56,7 +56,7 @@ class Replay:
         await turn
 
     def leave(self) -> None:
-        """Hand the slot on."""
+        """Pass the slot on."""
         if self._waiting:
             self._waiting.popleft().set_result(None)
         else:

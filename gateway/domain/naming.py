@@ -6,34 +6,12 @@ import re
 import secrets
 import unicodedata
 
+from gateway.domain.device import is_printable
 from gateway.domain.errors import GatewayError, invalid_request
 
-MAX_DEVICE_ID = 256
 MAX_NAME = 100
 MAX_DISPLAY_FILENAME = 200
 VOICE_ID = re.compile(r"v_[0-9a-f]{32}")
-UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
-
-
-def is_printable(text: str) -> bool:
-    """Whether the text has neither control characters nor lone surrogates, so that it can be stored and shown."""
-    return not any(unicodedata.category(character) in UNPRINTABLE for character in text)
-
-
-def check_device_id(device_id: str) -> str:
-    """A device id as the client sent it: opaque, bounded, printable. It never becomes part of a path.
-
-    Raises:
-        GatewayError: ``missing_field`` or ``invalid_device_id`` (400).
-    """
-    if not device_id.strip() or len(device_id) > MAX_DEVICE_ID or not is_printable(device_id):
-        raise invalid_request(
-            f"device_id 无效：应为 1 到 {MAX_DEVICE_ID} 个可打印字符。",
-            f"The device_id is not valid: it has 1 to {MAX_DEVICE_ID} printable characters.",
-            param="device_id",
-            code="invalid_device_id",
-        )
-    return device_id
 
 
 def invalid_name() -> GatewayError:
@@ -59,7 +37,7 @@ def check_name(name: str) -> str:
 
 
 def display_filename(filename: str) -> str:
-    """A client's file name, fit to be shown: no folders, no control characters, bounded."""
+    """A client's file name, made safe for display: no folders, no control characters, bounded."""
     last = re.split(r"[/\\]", filename)[-1]
     return "".join(character for character in last if is_printable(character))[:MAX_DISPLAY_FILENAME]
 
@@ -70,7 +48,7 @@ def new_voice_id() -> str:
 
 
 def is_voice_id(text: str) -> bool:
-    """Whether the text has the form of a voice id, and so is fit for a path."""
+    """Whether the text has the form of a voice id, and so is safe in a path."""
     return VOICE_ID.fullmatch(text) is not None
 
 

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line on standard output, with the request id where there is one."""
+"""Structured logs: one JSON object per line on standard output, with the request id where there is one."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, Processor
 
-# Their info level repeats what our own request line says.
+# Their info level repeats our own request line.
 NOISY = ("httpx", "httpcore", "aiosqlite", "alembic", "python_multipart")
 
 
 class _Lines:
-    """Where a logger of ours writes: past the standard library, which takes more than half the time of a line.
+    """The output of our loggers, bypassing the standard library, which takes more than half the time of a line.
 
-    A line that can't be written must not end the request that it tells of.
+    A line that can't be written must not fail the request that it reports.
     """
 
     def __init__(self, name: str = "") -> None:
@@ -39,12 +39,12 @@ class _Lines:
 def configure_logging(*, level: str, fmt: Literal["json", "console"], entry: str) -> None:
     """Send our own lines and the standard library's records through the same processors.
 
-    Tracebacks come without local variables: those hold requests, and so API keys.
+    Tracebacks omit local variables: those contain requests, and so API keys.
 
     Args:
-        level: least level that is written.
-        fmt: ``json`` for machines, ``console`` for people.
-        entry: ``voice`` or ``video``; stands in every line.
+        level: lowest level that is written.
+        fmt: ``json`` for programs, ``console`` for people.
+        entry: ``voice`` or ``video``; part of every line.
     """
 
     def add_entry(_: object, __: str, event: EventDict) -> EventDict:
@@ -62,7 +62,7 @@ def configure_logging(*, level: str, fmt: Literal["json", "console"], entry: str
     final = _rendering(fmt)
     least = logging.getLevelNamesMapping()[level.upper()]
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # Clients may send half of a surrogate pair, which is no UTF-8.
+        # Clients may send half of a surrogate pair, which UTF-8 can't encode.
         sys.stdout.reconfigure(errors="backslashreplace")
     structlog.configure(
         processors=[*shared, *final],

@@ -1,4 +1,4 @@
-"""Bounds how often one device, or one address, may ask."""
+"""Limits the request rate of one device or one address."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class RateLimiter:
         """
         if self._item is None:
             return
-        # Keys come from clients: a digest bounds their length.
+        # Keys come from clients; a digest limits their length.
         digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
         if await self._window.hit(self._item, digest):
             return

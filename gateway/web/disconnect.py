@@ -1,4 +1,4 @@
-"""Clients that leave before they are answered."""
+"""Clients that disconnect before they are answered."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ Result = TypeVar("Result")
 
 
 async def disconnected(receive: Receive) -> None:
-    """Returns when the client has hung up; the request's body must have been read."""
+    """Returns when the client has disconnected; the request's body must have been read."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-async def unless_left(receive: Receive, work: Coroutine[Any, Any, Result]) -> Result:
+async def while_connected(receive: Receive, work: Coroutine[Any, Any, Result]) -> Result:
     """The work's result, if the client waits for it; else the work is cancelled.
 
     Raises:
-        ClientDisconnect: the client has hung up.
+        ClientDisconnect: the client has disconnected.
     """
     working, leaving = asyncio.create_task(work), asyncio.create_task(disconnected(receive))
     try:

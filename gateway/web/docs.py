@@ -1,21 +1,25 @@
-"""``/docs`` (Swagger UI, shipped with the image) and the landing page; neither loads anything from elsewhere."""
+"""The landing page, ``/docs`` (Swagger UI, shipped with the image) and the OpenAPI document; none loads anything from
+elsewhere."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import swagger_ui_bundle  # type: ignore[import-untyped]
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
-from starlette.routing import BaseRoute, Mount
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from gateway.domain.errors import Language
 from gateway.web.language import preferred_language
-from gateway.web.routing import Route
+from gateway.web.openapi import openapi_document
+from gateway.web.operation import Content
+from gateway.web.routing import Route, operation
 
 PAGES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=select_autoescape(default=True)
@@ -30,12 +34,12 @@ SECURITY_HEADERS = {
 
 @dataclass(frozen=True)
 class Landing:
-    """What an entry says about itself on its first page.
+    """The texts of an entry's first page.
 
     Attributes:
         chinese: one sentence on it.
         english: the same in English.
-        self_tests: commands that tell whether it works; ``ENTRY`` stands for its address.
+        self_tests: commands that show whether it works; ``ENTRY`` stands for its address.
     """
 
     chinese: str
@@ -48,12 +52,12 @@ WORDS: dict[Language, dict[str, Any]] = {
         "docs": "接口文档",
         "try_it": "自检",
         "mode": "运行模式",
-        "modes": {"preview": "预览（无 GPU 的替身引擎）", "gpu": "GPU"},
+        "modes": {"preview": "预览（无 GPU，使用模拟引擎）", "gpu": "GPU"},
         "model": "模型",
         "rate": "采样率",
         "queue": "排队",
         "version": "版本",
-        "gone": "无法连接此服务",
+        "unreachable": "无法连接此服务",
     },
     "en": {
         "docs": "API documentation",
@@ -64,19 +68,40 @@ WORDS: dict[Language, dict[str, Any]] = {
         "rate": "Sample rate",
         "queue": "Waiting",
         "version": "Version",
-        "gone": "This service can't be reached",
+        "unreachable": "This service can't be reached",
     },
 }
 
 
-def _page(name: str, **values: object) -> Response:
+Page = Annotated[HTMLResponse, Content("text/html", binary=False)]
+Asset = Annotated[Response, Content("application/octet-stream")]
+Document = Annotated[JSONResponse, Content("application/json", binary=False)]
+
+ASSETS = StaticFiles(directory=swagger_ui_bundle.swagger_ui_path)
+
+
+def _page(name: str, **values: object) -> HTMLResponse:
     return HTMLResponse(PAGES.get_template(name).render(**values), headers=SECURITY_HEADERS)
 
 
-def docs_routes(*, title: str, about: Landing) -> list[BaseRoute]:
-    """The pages for people: ``/`` tells the state, ``/docs`` lets a developer try each call."""
+@operation("GET", "/docs/assets/{path:path}", public=True, documented=False)
+async def get_asset(request: Request[Any], path: str) -> Asset:
+    """A file of Swagger UI."""
+    return await ASSETS.get_response(path, request.scope)
 
-    async def landing(request: Request) -> Response:
+
+def docs_routes(*, title: str, about: Landing, routes: Sequence[Route]) -> list[Route]:
+    """The pages for people and the document for programs.
+
+    Args:
+        title: the entry's name.
+        about: its description.
+        routes: of the document.
+    """
+
+    @operation("GET", "/", public=True, documented=False)
+    async def get_landing_page(request: Request[Any]) -> Page:
+        """The entry's state, kept up to date by the page itself."""
         language = preferred_language(request.headers)
         return _page(
             "landing.html",
@@ -87,11 +112,18 @@ def docs_routes(*, title: str, about: Landing) -> list[BaseRoute]:
             words=WORDS[language],
         )
 
-    async def docs(_: Request) -> Response:
+    @operation("GET", "/docs", public=True, documented=False)
+    async def get_docs_page(_: Request[Any]) -> Page:
+        """Lets a developer try each call."""
         return _page("docs.html", title=title)
 
-    return [
-        Route("/", landing),
-        Route("/docs", docs),
-        Mount("/docs/assets", StaticFiles(directory=swagger_ui_bundle.swagger_ui_path)),
-    ]
+    @cache
+    def document() -> dict[str, Any]:
+        return openapi_document(title=title, description=about.english, routes=routes)
+
+    @operation("GET", "/openapi.json", public=True, documented=False)
+    async def get_document(_: Request[Any]) -> Document:
+        """The OpenAPI document, built on first use."""
+        return JSONResponse(document())
+
+    return [get_landing_page, get_docs_page, get_asset, get_document]

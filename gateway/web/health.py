@@ -1,4 +1,4 @@
-"""What every entry says about itself: name, version, mode, and the engine doctor's last report."""
+"""Every entry's description: name, version, mode, and the engine doctor's last report."""
 
 from __future__ import annotations
 
@@ -9,12 +9,29 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from gateway import __version__
-from gateway.domain.engine import Reason
+from gateway.domain.errors import Language, Reason
+from gateway.domain.steady_clock import SteadyState
+from gateway.domain.storage import StorageError
 from gateway.settings import CommonSettings, EngineMode
 
 REPORT_BYTES = 1 << 20
-# What asks how the entry is gets an answer however much it has to do.
-PROBE_PATHS = frozenset({"/health", "/ready"})
+
+
+class ClockHealth(BaseModel):
+    """Whether the machine's clock is trusted."""
+
+    deletion_held: bool = Field(
+        description="Nothing is deleted, since the machine's clock jumped or nothing is known of it; see "
+        "docs/operations.md."
+    )
+    seconds_ahead: float = Field(description="Of the machine's clock before the time that the entry goes by.")
+
+
+class StorageTrouble(BaseModel):
+    """What is wrong with the server's disk or database."""
+
+    code: str = Field(description="storage_full, storage_busy, storage_broken or storage_read_only.")
+    message: str = Field(description="The same in words.")
 
 
 class EntryHealth(BaseModel):
@@ -24,11 +41,13 @@ class EntryHealth(BaseModel):
     entry: str
     version: str = __version__
     engine_mode: EngineMode
+    clock: ClockHealth
+    storage: StorageTrouble | None = Field(None, description="What is wrong with the storage; null where it works.")
     doctor: dict[str, Any] | None = Field(None, description="The engine doctor's last report, where there is one.")
 
 
 def read_doctor_report(path: Path | None) -> dict[str, Any] | None:
-    """The engine doctor's report; None where none is readable, because health answers whatever happens."""
+    """The engine doctor's report; None if it can't be read, because health always answers."""
     if path is None:
         return None
     try:
@@ -39,8 +58,8 @@ def read_doctor_report(path: Path | None) -> dict[str, Any] | None:
     return report if isinstance(report, dict) else None
 
 
-def doctors_reason(path: Path | None, engine: str) -> Reason | None:
-    """What the doctor found at fault with an engine or its host; None where it found nothing."""
+def doctor_reason(path: Path | None, engine: str) -> Reason | None:
+    """The doctor's findings on an engine or its host; None if it found nothing."""
     report = read_doctor_report(path) or {}
     try:
         for finding in report.get("findings", ()):
@@ -51,6 +70,14 @@ def doctors_reason(path: Path | None, engine: str) -> Reason | None:
     return None
 
 
-def entry_health(entry: str, settings: CommonSettings) -> EntryHealth:
-    """Name, version, mode and report; reads one small file."""
-    return EntryHealth(entry=entry, engine_mode=settings.engine_mode, doctor=read_doctor_report(settings.doctor_report))
+def entry_health(
+    entry: str, settings: CommonSettings, clock: SteadyState, *, trouble: StorageError | None, language: Language
+) -> EntryHealth:
+    """Name, version, mode, clock, trouble with the storage, and report; reads one small file."""
+    return EntryHealth(
+        entry=entry,
+        engine_mode=settings.engine_mode,
+        clock=ClockHealth(deletion_held=clock.held, seconds_ahead=round(clock.wall_ahead, 1)),
+        storage=StorageTrouble(code=trouble.code, message=trouble.sentence(language)) if trouble is not None else None,
+        doctor=read_doctor_report(settings.doctor_report),
+    )

@@ -19,7 +19,7 @@ def _quality(parameters: str) -> float:
 
 
 def preferred_language(headers: Headers) -> Language:
-    """The better liked of the two languages; Chinese where the client does not say or likes both alike."""
+    """The client's preferred language of the two; Chinese if it states none or prefers both alike."""
     liked: dict[str, float] = {"zh": 0.0, "en": 0.0}
     for choice in headers.get("accept-language", "").split(","):
         tag, _, parameters = choice.strip().partition(";")

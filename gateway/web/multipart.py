@@ -1,68 +1,45 @@
 """Multipart uploads in constant memory: text fields into memory, files straight to the store's file system.
 
-Parts may come in any order. Whatever the client claims, the number of parts, the size of each text field and the
-size of the files are bounded.
+Parts may come in any order. The number of parts, the size of each text field and the size of the files are limited.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-import anyio.to_thread
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
 from gateway.domain.errors import GatewayError, body_too_large, invalid_request
-from gateway.infrastructure.files import disk_full_is_507, require_free_space, temporary_path
+from gateway.domain.incoming import IncomingFiles
+from gateway.web.disposition import form_parameters
+from gateway.web.upload import FileSink, Upload
 
 WRITE_BLOCK = 1 << 20
-# So much is written before the disk is asked again whether there is room: the length that a client names, if it names
-# one at all, does not count what others write meanwhile.
-SPACE_BLOCK = 16 << 20
+MAX_HEADER_BYTES = 16 * 1024  # of one header of a part: a file name may be long
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of one form.
+    """Limits of one form.
 
     Attributes:
-        file_bytes: most bytes of all files together.
-        field_bytes: most bytes of one text field.
-        parts: most parts of the form.
-        files: most of the parts that may be files.
+        file_bytes: maximum number of bytes of all files together.
+        field_bytes: maximum number of bytes of one text field.
+        parts: maximum number of parts.
+        files: maximum number of files.
         digest: hash the files; without it ``Upload.sha256`` is empty and large files arrive faster.
-        reserve_bytes: bytes that stay free on the disk.
     """
 
     file_bytes: int
-    reserve_bytes: int
     field_bytes: int = 64 * 1024
     parts: int = 64
     files: int = 8
     digest: bool = True
-
-
-@dataclass(frozen=True)
-class Upload:
-    """One received file, still under a temporary name that vanishes unless it is renamed.
-
-    Attributes:
-        filename: the client's name for it: hostile text, for display only.
-        path: where the bytes lie.
-        size: bytes.
-        sha256: hexadecimal digest of the content; empty where none was asked for.
-    """
-
-    filename: str
-    path: Path
-    size: int
-    sha256: str
 
 
 @dataclass(frozen=True)
@@ -86,7 +63,7 @@ def boundary_of(request: Request[Any]) -> bytes:
     """The boundary that the content type names.
 
     Raises:
-        GatewayError: the request is no multipart form.
+        GatewayError: the request is not a multipart form.
     """
     kind, options = parse_options_header(request.headers.get("content-type", "").encode("latin-1"))
     boundary = options.get(b"boundary", b"")
@@ -107,71 +84,23 @@ class _Part:
     name: str = ""
     filename: str = ""
     text: bytearray | None = None
-    sink: _Sink | None = None
-
-
-class _Sink:
-    """A file being received: hashed and buffered here, written to disk in large blocks by a thread."""
-
-    def __init__(self, folder: Path, filename: str, *, limits: Limits) -> None:
-        self.filename = filename
-        self.path = temporary_path(folder)
-        self.size = 0
-        self._file: BinaryIO = self.path.open("xb")
-        self._digest = hashlib.sha256() if limits.digest else None
-        self._reserve = limits.reserve_bytes
-        self._unchecked = 0
-        self._pending: list[bytes] = []
-        self.pending_bytes = 0
-
-    def take(self, data: bytes) -> None:
-        self.size += len(data)
-        self._pending.append(data)
-        self.pending_bytes += len(data)
-
-    async def write_out(self) -> None:
-        if self._pending:
-            blocks, self._pending, self.pending_bytes = self._pending, [], 0
-            await anyio.to_thread.run_sync(self._write, blocks)
-
-    def _write(self, blocks: list[bytes]) -> None:
-        with disk_full_is_507():
-            for block in blocks:
-                if self._digest is not None:
-                    self._digest.update(block)
-                self._file.write(block)
-                self._unchecked += len(block)
-            self._file.flush()
-        if self._unchecked >= SPACE_BLOCK:
-            self._unchecked = 0
-            require_free_space(self.path.parent, 0, reserve=self._reserve)
-
-    def close(self) -> None:
-        self._file.close()
-
-    def discard(self) -> None:
-        # A full disk fails the last write once more on closing; the file goes in any case.
-        with suppress(OSError):
-            self._file.close()
-        self.path.unlink(missing_ok=True)
-
-    def finished(self) -> Upload:
-        digest = self._digest.hexdigest() if self._digest is not None else ""
-        return Upload(self.filename, self.path, self.size, digest)
+    sink: FileSink | None = None
 
 
 class _FormReader:
     """Turns the parser's callbacks into fields and sinks."""
 
-    def __init__(self, boundary: bytes, *, folder: Path, file_fields: frozenset[str], limits: Limits) -> None:
-        self._folder = folder
+    def __init__(
+        self, boundary: bytes, *, incoming: IncomingFiles, file_fields: frozenset[str], limits: Limits
+    ) -> None:
+        self._incoming = incoming
         self._file_fields = file_fields
         self._limits = limits
         self._part = _Part()
         self._parts = 0
         self.ended = False
         self.fields: dict[str, str] = {}
-        self.sinks: list[tuple[str, _Sink]] = []
+        self.sinks: list[tuple[str, FileSink]] = []
         try:
             self._parser = MultipartParser(
                 boundary,
@@ -185,6 +114,7 @@ class _FormReader:
                     "on_part_end": self._end,
                     "on_end": self._finish,
                 },
+                max_header_size=MAX_HEADER_BYTES,
             )
         except FormParserError as error:  # the boundary is too long
             raise malformed() from error
@@ -215,16 +145,15 @@ class _FormReader:
 
     def _headers_finished(self) -> None:
         part = self._part
-        _, options = parse_options_header(part.disposition)
-        part.name = options.get(b"name", b"").decode("utf-8", "replace")
-        part.filename = options.get(b"filename", b"").decode("utf-8", "replace")
+        parameters = form_parameters(part.disposition)
+        part.name = parameters.get("name", "")
+        part.filename = parameters.get("filename", "")
         if part.name in self._file_fields:
             if len(self.sinks) == self._limits.files:
                 raise malformed()
-            with disk_full_is_507():
-                part.sink = _Sink(self._folder, part.filename, limits=self._limits)
+            part.sink = FileSink(self._incoming.create(), part.filename, digest=self._limits.digest)
             self.sinks.append((part.name, part.sink))
-        elif b"filename" not in options:
+        elif "filename" not in parameters:
             part.text = bytearray()
 
     def _data(self, data: bytes, start: int, end: int) -> None:
@@ -247,7 +176,7 @@ class _FormReader:
 
     async def write_out(self, *, at_least: int) -> None:
         for _, sink in self.sinks:
-            # Files that have ended wait for nothing: only one at a time is held in memory.
+            # Finished files are closed at once: only one at a time is held in memory.
             if sink.pending_bytes >= at_least or sink is not self._part.sink:
                 await sink.write_out()
 
@@ -266,27 +195,29 @@ async def _read(request: Request[Any], reader: _FormReader) -> None:
 
 @asynccontextmanager
 async def receive_form(
-    request: Request[Any], *, folder: Path, file_fields: frozenset[str], limits: Limits
+    request: Request[Any], *, incoming: IncomingFiles, file_fields: frozenset[str], limits: Limits
 ) -> AsyncIterator[ReceivedForm]:
-    """Receive a whole form; its files lie in ``folder`` and are deleted on leaving unless they were renamed.
+    """Receive a whole form; its files are deleted at the end of the context unless they were renamed.
 
     Args:
         request: the request, its body unread.
-        folder: an existing folder on the file system where the files are to stay.
+        incoming: creates the files.
         file_fields: names of the parts that are files, with or without a file name; other files are skipped.
         limits: bounds of the form.
 
     Raises:
         GatewayError: 400 for a broken form, 413 over a limit, 507 where the disk can't take it.
     """
-    reader = _FormReader(boundary_of(request), folder=folder, file_fields=file_fields, limits=limits)
+    reader = _FormReader(boundary_of(request), incoming=incoming, file_fields=file_fields, limits=limits)
     declared = request.headers.get("content-length", "")
-    require_free_space(folder, int(declared) if declared.isdigit() else 0, reserve=limits.reserve_bytes)
+    incoming.require_space(int(declared) if declared.isdigit() else 0)
     try:
         await _read(request, reader)
         for _, sink in reader.sinks:
             sink.close()
-        yield ReceivedForm(reader.fields, {name: sink.finished() for name, sink in reader.sinks})
+        yield ReceivedForm(
+            reader.fields, {name: sink.finished(number) for number, (name, sink) in enumerate(reader.sinks)}
+        )
     finally:
         for _, sink in reader.sinks:
             sink.discard()

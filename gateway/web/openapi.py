@@ -1,22 +1,20 @@
-"""OpenAPI from the routes themselves: what a handler declares is what it parses and answers with."""
+"""The OpenAPI document, made of the routes' own declarations."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import cache
-from typing import Any, TypeVar
+import inspect
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
 
 from gateway import __version__
+from gateway.web.operation import Content
+from gateway.web.routing import Route
 
 REF = "#/components/schemas/{model}"
-Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 ERROR_SCHEMAS: dict[str, Any] = {
     "Error": {
@@ -46,63 +44,9 @@ ERROR_SCHEMAS: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True)
-class Form:
-    """A multipart body: a model for the text fields, and the names of the file fields."""
-
-    fields: type[BaseModel]
-    files: Mapping[str, str]
-    required_files: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class Operation:
-    """What one handler takes and gives.
-
-    Attributes:
-        query: model of the query string.
-        takes: model of the request's own headers, by their names as aliases.
-        body: model of the JSON body, or a ``Form``.
-        answer: model of the JSON answer.
-        content: media types of an answer that is no JSON, in OpenAPI's terms.
-        errors: statuses besides the success, each with one line.
-        public: no API key is asked.
-        openai: errors have OpenAI's shape.
-    """
-
-    summary: str
-    tag: str
-    query: type[BaseModel] | None = None
-    takes: type[BaseModel] | None = None
-    body: type[BaseModel] | Form | None = None
-    answer: type[BaseModel] | None = None
-    content: Mapping[str, Any] | None = None
-    status: int = 200
-    errors: Mapping[int, str] = field(default_factory=dict)
-    public: bool = False
-    openai: bool = False
-    headers: Mapping[str, Any] | None = None
-    also: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
-
-
-def operation(**declared: Any) -> Callable[[Handler], Handler]:
-    """Declare a handler's ``Operation``; its docstring becomes the description."""
-
-    def attach(handler: Handler) -> Handler:
-        handler.operation = Operation(**declared)  # type: ignore[attr-defined]
-        return handler
-
-    return attach
-
-
-def _models(operations: Iterable[Operation]) -> list[type[BaseModel]]:
-    found: dict[type[BaseModel], None] = {}
-    for declared in operations:
-        body = declared.body.fields if isinstance(declared.body, Form) else declared.body
-        for model in (body, declared.answer):
-            if model is not None:
-                found[model] = None
-    return list(found)
+def _models(routes: Iterable[Route]) -> list[type[BaseModel]]:
+    mentioned = (model for route in routes for model in (route.takes.body, route.takes.form, route.answers.model))
+    return list(dict.fromkeys(model for model in mentioned if model is not None))
 
 
 def _path_parameters(route: Route) -> list[dict[str, Any]]:
@@ -136,7 +80,7 @@ def _parameters(model: type[BaseModel] | None, *, where: str) -> list[dict[str, 
 
 
 def _inlined(schema: Any, definitions: Mapping[str, Any]) -> Any:
-    """The schema with its definitions put in place: a parameter has no room for them."""
+    """The schema with its definitions inlined: a parameter can't hold definitions."""
     if isinstance(schema, list):
         return [_inlined(part, definitions) for part in schema]
     if not isinstance(schema, dict):
@@ -146,86 +90,114 @@ def _inlined(schema: Any, definitions: Mapping[str, Any]) -> Any:
     return {key: _inlined(value, definitions) for key, value in schema.items()}
 
 
-def _request_body(body: type[BaseModel] | Form | None) -> dict[str, Any] | None:
-    if body is None:
-        return None
-    if not isinstance(body, Form):
-        return {"required": True, "content": {"application/json": {"schema": _ref(body)}}}
-    files = {
-        name: {"type": "string", "format": "binary", "description": description}
-        for name, description in body.files.items()
-    }
-    schema = {
-        "allOf": [
-            _ref(body.fields),
-            {"type": "object", "properties": files, "required": sorted(body.required_files)},
-        ]
-    }
-    return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
+def _request_body(route: Route) -> dict[str, Any] | None:
+    if route.takes.body is not None:
+        return {"required": True, "content": {"application/json": {"schema": _ref(route.takes.body)}}}
+    if route.takes.form is not None:
+        return {"required": True, "content": {"multipart/form-data": {"schema": _ref(route.takes.form)}}}
+    return None
 
 
 def _ref(model: type[BaseModel]) -> dict[str, str]:
     return {"$ref": REF.format(model=model.__name__)}
 
 
-def _responses(declared: Operation) -> dict[str, Any]:
+def _content(content: Content) -> dict[str, Any]:
+    schema = {"type": "string", "format": "binary"} if content.binary else {"type": "string"}
+    event = {"type": "object", "properties": {"data": {"type": "string"}}, "required": ["data"]}
+    events = {"text/event-stream": {"schema": event}} if content.events else {}
+    return {content.media_type: {"schema": schema}, **events}
+
+
+def _successes(route: Route) -> dict[str, Any]:
     success: dict[str, Any] = {"description": "Success."}
-    if declared.answer is not None:
-        success["content"] = {"application/json": {"schema": _ref(declared.answer)}}
-    elif declared.content is not None:
-        success["content"] = dict(declared.content)
-    if declared.headers is not None:
-        success["headers"] = dict(declared.headers)
-    responses: dict[str, Any] = {str(declared.status): success}
-    responses.update({str(status): dict(described) for status, described in declared.also.items()})
-    shape = "OpenAIError" if declared.openai else "Error"
+    answers, headers = route.answers, route.operation.headers
+    if headers:
+        success["headers"] = {name: {"schema": {"const": value}} for name, value in headers.items()}
+    if answers.model is not None:
+        success["content"] = {"application/json": {"schema": _ref(answers.model)}}
+    if answers.content is None:
+        return {"200": success}
+    success["content"] = _content(answers.content)
+    if not answers.content.ranges:
+        return {"200": success}
+    part = {"description": "The requested part.", "content": success["content"]}
+    return {"200": success, "206": part, "304": {"description": "Not changed."}}
+
+
+def _errors(route: Route) -> dict[int, str]:
+    """The errors by the declaration, and those that the handler raises."""
+    operation, takes = route.operation, route.takes
+    errors: dict[int, str] = {}
+    if any((takes.query, takes.headers, takes.body, takes.form)):
+        errors[400] = "A parameter or field is missing or not valid."
+    if not operation.public:
+        errors[401] = "The API key is missing or wrong."
+    if operation.admin:
+        errors[403] = "The entry has no API key set, so it has no administrator."
+    if takes.form is not None:
+        errors |= {413: "The files are too large.", 507: "The disk is full."}
+    if route.answers.content is not None and route.answers.content.ranges:
+        errors[416] = "The range is past the end."
+    return errors | dict(operation.errors)
+
+
+def _responses(route: Route) -> dict[str, Any]:
+    shape = "OpenAIError" if route.operation.openai else "Error"
     error = {"application/json": {"schema": {"$ref": REF.format(model=shape)}}}
-    shared = {} if declared.public else {401: "The API key is missing or wrong."}
-    for status, description in {**shared, **declared.errors}.items():
-        responses[str(status)] = {"description": description, "content": error}
-    responses["default"] = {"description": "Any other failure.", "content": error}
-    return responses
+    described = {**{str(status): text for status, text in _errors(route).items()}, "default": "Any other failure."}
+    errors = {status: {"description": text, "content": error} for status, text in described.items()}
+    return {**_successes(route), **errors}
 
 
-def _describe(route: Route, declared: Operation, *, method: str) -> dict[str, Any]:
+def _described(route: Route) -> dict[str, Any]:
+    operation = route.operation
     described: dict[str, Any] = {
-        "operationId": f"{method.lower()}_{route.name}",
-        "summary": declared.summary,
-        "description": (route.endpoint.__doc__ or "").strip(),
-        "tags": [declared.tag],
+        "operationId": route.name,
+        "summary": operation.summary,
+        "description": inspect.getdoc(route.endpoint) or "",
+        "tags": [operation.tag],
         "parameters": [
             *_path_parameters(route),
-            *_parameters(declared.query, where="query"),
-            *_parameters(declared.takes, where="header"),
+            *_parameters(route.takes.query, where="query"),
+            *_parameters(route.takes.headers, where="header"),
         ],
-        "responses": _responses(declared),
+        "responses": _responses(route),
     }
-    body = _request_body(declared.body)
+    body = _request_body(route)
     if body is not None:
         described["requestBody"] = body
-    if declared.public:
+    if operation.public:
         described["security"] = []
+    elif operation.admin:
+        described["security"] = [{"ApiKey": []}, {"Bearer": []}]
     return described
 
 
-def build(*, title: str, description: str, routes: Iterable[BaseRoute]) -> dict[str, Any]:
-    """The OpenAPI 3.1 document of all routes whose handlers declare an operation."""
-    declared = [
-        (route, route.endpoint.operation)
-        for route in routes
-        if isinstance(route, Route) and hasattr(route.endpoint, "operation")
-    ]
-    models = _models(operation for _, operation in declared)
-    _, schemas = models_json_schema([(model, "validation") for model in models], ref_template=REF)
+def _paths(routes: Iterable[Route]) -> dict[str, Any]:
     paths: dict[str, Any] = {}
-    for route, described in declared:
-        # HEAD comes with every GET and is not worth a line of its own.
-        for method in sorted((route.methods or {"GET"}) - {"HEAD"}):
-            paths.setdefault(route.path_format, {})[method.lower()] = _describe(route, described, method=method)
+    for route in routes:
+        # HEAD exists for every GET and is not listed separately.
+        for method in sorted((route.methods or set()) - {"HEAD"}):
+            paths.setdefault(route.path_format, {})[method.lower()] = _described(route)
+    return paths
+
+
+def openapi_document(*, title: str, description: str, routes: Iterable[Route]) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of all public routes.
+
+    Raises:
+        ValueError: two handlers have the same name.
+    """
+    shown = [route for route in routes if route.operation.documented]
+    twice = [name for name, times in Counter(route.name for route in shown).items() if times > 1]
+    if twice:
+        raise ValueError(f"names of operations must differ: {twice}")
+    _, schemas = models_json_schema([(model, "validation") for model in _models(shown)], ref_template=REF)
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": __version__, "description": description},
-        "paths": paths,
+        "paths": _paths(shown),
         "components": {
             "schemas": {**ERROR_SCHEMAS, **schemas.get("$defs", {})},
             "securitySchemes": {
@@ -235,16 +207,3 @@ def build(*, title: str, description: str, routes: Iterable[BaseRoute]) -> dict[
         },
         "security": [{}, {"ApiKey": []}, {"Bearer": []}],
     }
-
-
-def openapi_endpoint(*, title: str, description: str, routes: Iterable[BaseRoute]) -> Callable[..., Any]:
-    """A handler that answers with the document, built once on first use."""
-
-    @cache
-    def document() -> dict[str, Any]:
-        return build(title=title, description=description, routes=routes)
-
-    async def openapi(_: Request) -> Response:
-        return JSONResponse(document())
-
-    return openapi

@@ -16,8 +16,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import Receive, Scope, Send
 
 from gateway.domain.errors import GatewayError, not_found
+from gateway.domain.storage import storage_errors
 from gateway.web.disconnect import disconnected
-from gateway.web.errors import error_response
+from gateway.web.errors import HttpError, error_response
 
 BLOCK = 1 << 20
 WATCHED_BYTES = 8 * BLOCK
@@ -33,14 +34,14 @@ class Span:
 
     @property
     def size(self) -> int:
-        """How many bytes."""
+        """The number of bytes."""
         return self.end - self.start
 
 
-def range_not_satisfiable() -> GatewayError:
-    """The range begins past the end."""
-    return GatewayError(
-        "range_not_satisfiable", 416, zh="请求的范围超出文件末尾。", en="The range lies past the end of the file."
+def range_not_satisfiable() -> HttpError:
+    """The range begins after the end."""
+    return HttpError(
+        "range_not_satisfiable", 416, zh="请求的范围超出文件末尾。", en="The range is past the end of the file."
     )
 
 
@@ -51,7 +52,7 @@ def parse_range(value: str, size: int) -> Span | None:
         GatewayError: ``range_not_satisfiable`` (416).
     """
     match = _RANGE.fullmatch(value.strip().replace(" ", ""))
-    if match is None or match.group(0) == "bytes=-" or max(map(len, match.groups())) > 18:
+    if match is None or not any(match.groups()) or max(map(len, match.groups())) > 18:
         return None
     first, last = match.groups()
     if not first:
@@ -93,7 +94,7 @@ class SentFile:
     """An ASGI answer that sends a file.
 
     Args:
-        path: a regular file; a link in its place is not followed.
+        path: a regular file; a symbolic link is not followed.
         media_type: value of Content-Type.
         headers: further headers of the answer.
     """
@@ -105,7 +106,8 @@ class SentFile:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            with storage_errors():
+                descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError as error:
             raise not_found() from error
         try:
@@ -152,7 +154,7 @@ async def _head(send: Send, status: int, headers: MutableHeaders) -> None:
 
 @asynccontextmanager
 async def _leaving(receive: Receive, span: Span) -> AsyncIterator[Callable[[], bool]]:
-    """Tells whether the client has gone; of a short answer nobody cares."""
+    """Returns whether the client has disconnected; never for a short answer."""
     if span.size <= WATCHED_BYTES:
         yield lambda: False
         return
@@ -164,17 +166,17 @@ async def _leaving(receive: Receive, span: Span) -> AsyncIterator[Callable[[], b
 
 
 async def _gone(receive: Receive) -> None:
-    # A client that stops in the middle of a body that nobody wants is as good as gone.
+    # A client that stops in the middle of an unused body counts as disconnected.
     with suppress(GatewayError):
         await disconnected(receive)
 
 
 async def _body(descriptor: int, span: Span, send: Send, gone: Callable[[], bool]) -> None:
     position = span.start
-    # The server takes blocks for a client that has gone without a word: the disk would be read to the file's end.
+    # The server accepts blocks for a client that has disconnected: the disk would be read to the file's end.
     while position < span.end and not gone():
         block = await anyio.to_thread.run_sync(os.pread, descriptor, min(BLOCK, span.end - position), position)
-        if not block:  # somebody cut the file: an answer that is too short makes the server hang up
+        if not block:  # the file was truncated: a short answer makes the server close the connection
             return
         position += len(block)
         await send({"type": "http.response.body", "body": block, "more_body": True})

@@ -1,9 +1,11 @@
-"""Serves one entry with uvicorn on uvloop and httptools."""
+"""Serves one entry with uvicorn on uvloop and httptools; the front handles clients' connections."""
 
 from __future__ import annotations
 
 import gc
+import logging
 import resource
+from typing import Literal
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -11,18 +13,22 @@ from starlette.types import ASGIApp
 from gateway.infrastructure.logging import configure_logging
 from gateway.settings import CommonSettings, VideoSettings, VoiceSettings
 from gateway.web.app import create_video_app, create_voice_app
-from gateway.web.protocol import SPARE_CONNECTIONS, BoundedHttpProtocol
+from gateway.web.http_protocol import HttpProtocol
 
+# Connections beyond the limit that are accepted: for a 503 in the client's language, and for health checks.
+SPARE_CONNECTIONS = 64
 KEEP_ALIVE_SECONDS = 75
-# The socket, and a file that is sent or a connection to the engine; besides: database, log, helpers' pipes.
+# Per request a socket, and a file or a connection to the engine; besides: database, log, helpers' pipes.
 FILES_PER_CONNECTION = 2
+# Longest message that a WebSocket takes.
+MESSAGE_BYTES = 128 * 1024
 FILES_BESIDES = 256
-# Objects until a look at the young, and how many of those until one at the older: each looks at all streams under way.
+# Thresholds of the garbage collector's generations: each collection examines all active streams.
 GARBAGE_THRESHOLDS = (50_000, 20, 100)
 
 
 def _allow_files(connections: int) -> None:
-    """Raise the process's own limit on open files, often 1024, to what so many connections may need."""
+    """Raise the process's own limit on open files, often 1024, to what this number of connections may need."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = FILES_PER_CONNECTION * (connections + SPARE_CONNECTIONS) + FILES_BESIDES
     if soft not in (resource.RLIM_INFINITY, hard) and soft < needed:
@@ -31,23 +37,23 @@ def _allow_files(connections: int) -> None:
         )
 
 
-def _serve(app: ASGIApp, settings: CommonSettings) -> None:
-    # What was loaded stays: looking through it again and again would hold streams up for tens of milliseconds.
+def _serve(app: ASGIApp, settings: CommonSettings, *, ws: Literal["none", "websockets-sansio"] = "none") -> None:
+    # Loaded modules stay: examining them at every collection would delay streams for tens of milliseconds.
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     _allow_files(settings.max_connections)
-    BoundedHttpProtocol.max_head_bytes = settings.max_header_bytes
-    BoundedHttpProtocol.max_connections = settings.max_connections
-    BoundedHttpProtocol.unread_seconds = settings.body_idle_timeout
     uvicorn.Server(
         uvicorn.Config(
             app,
             host=settings.host,
             port=settings.port,
             loop="uvloop",
-            http=BoundedHttpProtocol,
-            ws="none",
+            http=HttpProtocol,
+            ws=ws,
+            ws_max_size=MESSAGE_BYTES,
+            # Speech does not become smaller, and each connection would need a compressor's memory.
+            ws_per_message_deflate=False,
             lifespan="on",
             log_config=None,
             access_log=False,
@@ -63,7 +69,9 @@ def _serve(app: ASGIApp, settings: CommonSettings) -> None:
 def run_voice(settings: VoiceSettings) -> None:
     """Serve the voice entry until SIGTERM or SIGINT."""
     configure_logging(level=settings.log_level, fmt=settings.log_format, entry="voice")
-    _serve(create_voice_app(settings=settings), settings)
+    # Without what uvicorn says of each WebSocket: its address, which may name a device.
+    logging.getLogger("uvicorn.error").addFilter(lambda record: "WebSocket" not in str(record.msg))
+    _serve(create_voice_app(settings=settings), settings, ws="websockets-sansio")
 
 
 def run_video(settings: VideoSettings) -> None:

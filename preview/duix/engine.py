@@ -30,7 +30,7 @@ class Status(IntEnum):
 
 @dataclass(frozen=True)
 class Task:
-    """What `/easy/query` tells of a task; `extra` is what newer images add to a finished one."""
+    """The answer of `/easy/query` for a task; `extra` are the fields that newer images add to a finished one."""
 
     code: str
     status: Status = Status.RUNNING
@@ -57,7 +57,7 @@ def answer(code: int, *, success: bool, msg: object, data: object = None) -> dic
 
 
 class Engine:
-    """One task at a time; a final state is told once and then forgotten."""
+    """One task at a time; a final state is returned once and then forgotten."""
 
     def __init__(self, folder: MediaFolder, behaviour: Behaviour) -> None:
         self._folder = folder
@@ -92,7 +92,7 @@ class Engine:
         return answer(10000, success=True, msg=10000)
 
     def query(self, code: str | None) -> dict[str, object]:
-        """Tell a task's state; a final one is deleted by being read."""
+        """Return a task's state; reading a final one deletes it."""
         if code is None:
             return answer(10002, success=False, msg="code参数缺失")
         with self._lock:

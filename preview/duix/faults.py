@@ -1,23 +1,23 @@
-"""The ways in which a real Duix engine goes wrong, chosen on the command line so that tests can meet them."""
+"""The faults of a real Duix engine, chosen on the command line for tests."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Fault(StrEnum):
-    """What the stand-in does instead of its work."""
+    """The stand-in's behaviour instead of its work."""
 
     NONE = "none"
     BUSY = "busy"  # submit answers 10001 for ever
     LOCKED = "locked"  # submit answers 10003 for ever, queries are answered
     HTTP_500 = "http-500"  # every route answers 500
     HTML = "html"  # every route answers 200 with a page
-    SILENT = "silent"  # takes the request, never answers
-    HANG_UP = "hang-up"  # takes the connection, closes it without a byte
+    SILENT = "silent"  # accepts the request, never answers
+    HANG_UP = "hang-up"  # accepts the connection, closes it without a byte
     STALL = "stall"  # the task stays at 20 %
     DIE = "die"  # the process ends in the middle of the task
-    FORGET = "forget"  # the task is gone in the middle: 10004
-    DEAD_WORKERS = "dead-workers"  # the port answers, the GPU workers are gone
+    FORGET = "forget"  # the task disappears in the middle: 10004
+    DEAD_WORKERS = "dead-workers"  # the port answers, the GPU workers have died
     BROKEN_RESULT = "broken-result"  # the last step crashes; the mp4 does not open
 
 
@@ -31,5 +31,5 @@ class Behaviour:
     warm_up: float = 0.0
 
     def fault_of_task(self, number: int) -> Fault:
-        """The fault that task `number` (from 1) meets; with `fault_tasks` set, later ones go well."""
+        """The fault that task `number` (from 1) meets; with `fault_tasks` set, later ones succeed."""
         return self.fault if not self.fault_tasks or number <= self.fault_tasks else Fault.NONE

@@ -17,7 +17,7 @@ class RenderError(Exception):
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a finished task reports; `duration_ms` in milliseconds, sizes in pixels."""
+    """The report of a finished task; `duration_ms` in milliseconds, sizes in pixels."""
 
     duration_ms: int
     width: int
@@ -36,7 +36,7 @@ class MediaFolder:
             (self.root / name).mkdir(parents=True, exist_ok=True)
 
     def resolve(self, url: str) -> Path:
-        """Find an input: a bare name lies in `temp`, an absolute path under `/code/data`; `temp/x` is not found."""
+        """Find an input: a bare name is in `temp`, an absolute path under `/code/data`; `temp/x` is not found."""
         path = Path(url)
         if path.name == url:
             return self.temp / path
@@ -49,12 +49,12 @@ class MediaFolder:
         return self.root / "temp"
 
     def result_of(self, code: str) -> Path:
-        """Where the engine leaves the finished video of a task."""
+        """The path of a task's finished video."""
         return self.temp / f"{code}-r.mp4"
 
 
 def run(*command: str) -> subprocess.CompletedProcess[bytes]:
-    """Run ffmpeg or ffprobe; what it says on stderr goes to the engine's log, as in the real one.
+    """Run ffmpeg or ffprobe; its stderr goes to the engine's log, as in the real one.
 
     One that takes too long is killed, which counts as its failure.
     """
@@ -71,7 +71,7 @@ def ffmpeg(*arguments: str) -> bool:
 
 
 def probe(path: Path, entries: str, *, stream: str = "") -> list[str]:
-    """Values that ffprobe finds, one a field; empty where the file is missing or not media."""
+    """Values that ffprobe finds, one per field; empty where the file is missing or not media."""
     select = ("-select_streams", stream) if stream else ()
     command = ("ffprobe", "-v", "error", *select, "-show_entries", entries, "-of", "default=nw=1:nk=1", str(path))
     return run(*command).stdout.decode().split()
@@ -111,9 +111,9 @@ def render(folder: MediaFolder, code: str, video: Path, seconds: float) -> Path:
 
 
 def mux(folder: MediaFolder, code: str, avi: Path, wav: Path) -> None:
-    """Lay the audio over the picture, straight into the final name as the real engine does."""
+    """Combine audio and picture, directly into the final file as the real engine does."""
     result = folder.result_of(code)
-    # Encoded anew: ffmpeg 7 loses the sound where a looped AVI, whose pictures have no timestamps, is copied.
+    # Encoded again: ffmpeg 7 loses the sound where a looped AVI, whose pictures have no timestamps, is copied.
     encode = ("-c:v", "libx264", "-preset", "ultrafast", "-crf", "20", "-pix_fmt", "yuv420p", "-c:a", "aac")
     if not ffmpeg("-i", str(avi), "-i", str(wav), *encode, str(result)):
         raise RenderError(f"file create failed:{ENGINE_ROOT / 'temp' / result.name}")

@@ -49,7 +49,7 @@ class Misanswer:
 
 
 def engine_response(body: dict[str, object]) -> Response:
-    """The engine's JSON goes out under Flask's default content type."""
+    """The engine's JSON has Flask's default content type."""
     return HTMLResponse(json.dumps(body, ensure_ascii=False, indent=4, sort_keys=True))
 
 
@@ -116,7 +116,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 
 def main(argv: list[str]) -> int:
-    """Run the stand-in until it is told to stop."""
+    """Run the stand-in until it is stopped."""
     options = parse(argv)
     folder = MediaFolder(options.data_dir)
     folder.prepare()

@@ -1,4 +1,4 @@
-"""Package archives made on this machine: a script runs in a fresh host container, what it leaves is put into hosts."""
+"""Package archives made on this machine: a script runs in a fresh host container, its output is copied to hosts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BUILD_SECONDS = 900
 
 @dataclass(frozen=True)
 class Archive:
-    """An archive that `script` leaves as `/srv/{name}` of a host; it finds the `files` in `/srv/{name}-files`."""
+    """An archive that `script` writes to `/srv/{name}` of a host; its `files` are in `/srv/{name}-files`."""
 
     name: str
     script: Path
@@ -27,11 +27,11 @@ class Archive:
 
     @property
     def host_folder(self) -> str:
-        """Where the archive lies on a host."""
+        """The path of the archive on a host."""
         return f"/srv/{self.name}"
 
     def provide(self, host: Host, state: Path) -> None:
-        """Put the archive into a running host; it is built once and kept in `state`. Raises HostError."""
+        """Copy the archive to a running host; it is built once and kept in `state`. Raises HostError."""
         with self._ensure(state).open("rb") as tar:
             done = subprocess.run(
                 ["docker", "exec", "--interactive", host.name, "tar", "-x", "-C", "/srv"],
@@ -50,8 +50,8 @@ class Archive:
         return archive
 
     def _build(self, archive: Path) -> None:
-        """Run the script in a fresh trixie container; the archive gets its name only when it is whole."""
-        # A name of its own: two hosts may be created at once.
+        """Run the script in a fresh trixie container; the archive gets its name only when it is complete."""
+        # A unique name: two hosts may be created at once.
         handle, path = tempfile.mkstemp(prefix=f"{self.name}-", suffix=".part", dir=archive.parent)
         part = Path(path)
         try:

@@ -1,7 +1,7 @@
 """A stand-in Docker CE archive for Debian 12, whose own archive has no compose v2.
 
 Debian 13's Docker packages run on Debian 12 as they are (all but runc); repacked under Docker CE's names they let the
-docker role take its real steps: key, source, pinned packages. On a host the archive lies in `HOST_FOLDER`.
+docker role take its real steps: key, source, pinned packages. On a host the archive is in `HOST_FOLDER`.
 """
 
 from __future__ import annotations
@@ -16,5 +16,5 @@ HOST_FOLDER = _ARCHIVE.host_folder
 
 
 def provide(host: Host, state: Path) -> None:
-    """Put the archive into a running host; it is built once and kept in `state`. Raises HostError."""
+    """Copy the archive to a running host; it is built once and kept in `state`. Raises HostError."""
     _ARCHIVE.provide(host, state)

@@ -20,7 +20,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.reply(*post(self.path))
+        answer = post(self.path)
+        self.reply(*answer) if answer else self.break_off()
+
+    def break_off(self):
+        # As uvicorn does where a stream's generator raises: a head, and no last chunk.
+        self.wfile.write(b"HTTP/1.1 200 OK\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n")
 
     def log_message(self, form, *values):
         print("INFO:    ", form % values, flush=True)
@@ -43,7 +48,7 @@ def post(path):
     except TypeError:
         print("ERROR:    Exception in ASGI application", file=sys.stderr, flush=True)
         traceback.print_exc()
-    return 200, b""
+    return None
 
 def load_model():
     folder = "/root/.cache/modelscope/hub/iic/CosyVoice-300M"

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import importlib.util
 import io
 import sys
 import time
 import wave
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,19 +19,7 @@ import requests
 
 from tests.support.servers import ROOT, Server, free_port
 
-SERVER_FILE = ROOT / "engine_patch" / "server.py"
-
-
-@cache
-def server_module() -> ModuleType:
-    """``engine_patch/server.py``, imported without running it."""
-    spec = importlib.util.spec_from_file_location("engine_server", SERVER_FILE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+PATCH = ROOT / "engine_patch"
 
 
 class _OldConnection(http.client.HTTPConnection):

@@ -11,14 +11,13 @@ from typing import Any
 
 import yaml
 
-from module_utils.engine_doctor.catalogue import parse
-from module_utils.engine_doctor.commands import Commands
-from module_utils.engine_doctor.doctor import Doctor
-from module_utils.engine_doctor.remedies import KINDS
-from module_utils.engine_doctor.settings import Settings, Target
+from doctor.catalogue import parse
+from doctor.commands import Commands
+from doctor.doctor import Doctor
+from doctor.settings import Settings, Target
 from tests.support import broken_engines as engines
 
-CATALOGUE = yaml.safe_load((Path(__file__).parents[2] / "engine_patch" / "known_errors.yml").read_text("utf-8"))
+CATALOGUE = yaml.safe_load((Path(__file__).parents[2] / "doctor" / "known_errors.yml").read_text("utf-8"))
 
 
 def docker(*words: str, check: bool = True) -> str:
@@ -67,14 +66,14 @@ class Lab:
             "disk_paths": (),
             "files": {"server.py": engines.FIXED_SERVER.encode()},
         }
-        return Doctor(parse(CATALOGUE, KINDS), Settings(**{**defaults, **settings}), Commands())
+        return Doctor(parse(CATALOGUE), Settings(**{**defaults, **settings}), Commands())
 
     def state(self, name: str) -> dict[str, Any]:
         document: dict[str, Any] = json.loads(docker("container", "inspect", name))[0]
         return document
 
     def post(self, name: str, port: int, path: str) -> bytes:
-        """POST into the container; the answer's body. Waits until it listens."""
+        """POST into the container; the answer's body, as far as it comes. Waits until it listens."""
         networks = self.state(name)["NetworkSettings"]["Networks"]
         address = next(network["IPAddress"] for network in networks.values())
         deadline = time.monotonic() + 30
@@ -83,6 +82,8 @@ class Lab:
             try:
                 connection.request("POST", path, b"x")
                 return connection.getresponse().read()
+            except http.client.IncompleteRead as error:
+                return error.partial
             except OSError:
                 if time.monotonic() > deadline:
                     raise

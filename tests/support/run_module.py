@@ -10,16 +10,16 @@ import runpy
 import sys
 from pathlib import Path
 
-import ansible.module_utils
 from ansible.module_utils.testing import patch_module_args
+
+from tests.support.library_modules import add_module_utils
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def main(name: str) -> None:
     """Run the module as its own program would."""
-    # Ansible puts the repository's module_utils beside its own when it packs a module.
-    ansible.module_utils.__path__.append(str(ROOT / "module_utils"))
+    add_module_utils()
     with patch_module_args(json.load(sys.stdin)):
         runpy.run_path(str(ROOT / "library" / f"{name}.py"), run_name="__main__")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import hypothesis
@@ -15,17 +16,21 @@ BEYOND_SCHEMA = [checks.CHECKS.get_one("positive_data_acceptance")]
 HEALTH = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
 
 
-def exercise(api: Any, *, examples: int, derandomize: bool) -> None:
+# Set by `make fuzz`: so many new requests instead of those that every run of the tests makes.
+RANDOM = int(os.environ.get("TWINPORT_RANDOM_REQUESTS", "0"))
+
+
+def exercise(api: Any, *, examples: int) -> None:
     """Ask every operation so many requests, right ones and wrong ones."""
     for found in api.get_all_operations():
         operation = found.ok()
         for mode in (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE):
 
             @settings(
-                max_examples=examples,
+                max_examples=RANDOM or examples,
                 deadline=None,
                 suppress_health_check=HEALTH,
-                derandomize=derandomize,
+                derandomize=not RANDOM,
                 database=None,
             )
             @given(case=operation.as_strategy(generation_mode=mode))

@@ -92,6 +92,14 @@ class Server:
         assert self.process is not None
         return self.process.returncode
 
+    def pause(self) -> None:
+        """Let it stand still, with all its connections open, until ``resume``."""
+        os.killpg(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        os.killpg(self.pid, signal.SIGCONT)
+
     def _signal(self, number: signal.Signals) -> None:
         assert self.process is not None
         if self.process.poll() is None:
@@ -112,7 +120,8 @@ class Server:
 
 
 @contextmanager
-def _running(server: Server) -> Iterator[Server]:
+def running(server: Server) -> Iterator[Server]:
+    """Run a server while the context lasts; its end is sudden."""
     server.log.parent.mkdir(parents=True, exist_ok=True)
     try:
         yield server.start()
@@ -126,12 +135,15 @@ def _environment(**variables: object) -> dict[str, str]:
 
 
 @contextmanager
-def running_gateway(entry: str, folder: Path, **variables: object) -> Iterator[Server]:
+def running_gateway(
+    entry: str, folder: Path, *, process_environment: Mapping[str, str] | None = None, **variables: object
+) -> Iterator[Server]:
     """One entry (``voice`` or ``video``) on a free port.
 
     Args:
         entry: which entry.
         folder: where its data and log go, unless ``data_dir`` says otherwise.
+        process_environment: variables that are no settings, such as ``LD_PRELOAD``.
         variables: settings by their lower-case names without the prefix.
     """
     port = free_port()
@@ -142,12 +154,18 @@ def running_gateway(entry: str, folder: Path, **variables: object) -> Iterator[S
         "engine_mode": "preview",
         "doctor_report": "",
         "rate_limit_per_minute": 0,
-        "address_rate_limit_per_minute": 0,
         **variables,
     }
     command = [sys.executable, "-m", "gateway", entry]
-    with _running(
-        Server(f"{entry} gateway", command, _environment(**settings), port, folder / f"{entry}.log", "/health")
+    with running(
+        Server(
+            f"{entry} gateway",
+            command,
+            {**_environment(**settings), **(process_environment or {})},
+            port,
+            folder / f"{entry}.log",
+            "/health",
+        )
     ) as server:
         yield server
 
@@ -170,7 +188,7 @@ def running_preview(
     port = free_port()
     command = [sys.executable, "-m", "preview", engine, "--port", str(port), *arguments]
     probe = "/health" if engine == "cosyvoice" else "/easy/query?code=health_check"
-    with _running(
+    with running(
         Server(f"{engine} preview", command, environment or {}, port, folder / f"{engine}.log", probe)
     ) as server:
         yield server

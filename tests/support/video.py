@@ -21,15 +21,24 @@ from tests.support.servers import Server, free_port, running_gateway
 SECONDS = 90.0
 
 
+H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
+
+
 def ffmpeg(*arguments: str | Path) -> None:
     """Run ffmpeg; a failure is the test's."""
     subprocess.run(["ffmpeg", "-nostdin", "-v", "error", "-y", *map(str, arguments)], check=True)
 
 
+def portrait(path: Path, filters: str) -> Path:
+    """A second of a real face, behind some of ffmpeg's filters."""
+    picture = Path(__file__).parent / "pictures" / "astronaut.jpg"
+    ffmpeg("-loop", "1", "-framerate", "25", "-i", picture, "-t", "1", "-vf", filters, *H264, path)
+    return path
+
+
 def make_clip(path: Path, *, seconds: float = 1.0, size: str = "160x120", options: tuple[str, ...] = ()) -> Path:
     """A moving test picture; without options as the engine likes it."""
-    encode = options or ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
-    ffmpeg("-f", "lavfi", "-i", f"testsrc=d={seconds}:s={size}:r=25", *encode, path)
+    ffmpeg("-f", "lavfi", "-i", f"testsrc=d={seconds}:s={size}:r=25", *(options or H264), path)
     return path
 
 
@@ -71,10 +80,10 @@ class DuixServer(Server):
         raise AssertionError(f"engine does not listen:\n{self.output()}")
 
 
-def duix(folder: Path, media: Path, *arguments: str) -> DuixServer:
-    """A stand-in engine on a free port, not started yet."""
+def duix(folder: Path, media: Path, *arguments: str, port: int = 0) -> DuixServer:
+    """A stand-in engine, not started yet; ``port`` 0: on a free one."""
     folder.mkdir(parents=True, exist_ok=True)
-    port = free_port()
+    port = port or free_port()
     command = [sys.executable, "-m", "preview", "duix", "--host", "127.0.0.1", "--port", str(port)]
     return DuixServer("duix", [*command, "--data-dir", str(media), *arguments], {}, port, folder / "duix.log", "/")
 
@@ -157,6 +166,14 @@ class VideoBench:
     engine: DuixServer
     gateway: Server
     client: Client
+
+    def wait_until_ready(self) -> VideoBench:
+        """Wait until an engine can work."""
+        deadline = time.monotonic() + 60
+        while requests.get(self.client.url + "/ready", timeout=10).status_code != 200:
+            assert time.monotonic() < deadline, self.gateway.output()
+            time.sleep(0.05)
+        return self
 
     def renders(self, code: str) -> int:
         """How often the engine was given a task, its second attempts included."""

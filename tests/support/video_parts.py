@@ -4,30 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 from prometheus_client import CollectorRegistry
 
-from gateway.domain.task import Task, TaskState
-from gateway.infrastructure.database import open_database
-from gateway.infrastructure.duix import (
-    DuixClient,
+from gateway.domain.clock import Clock
+from gateway.domain.video.engine import (
     EngineFaultError,
     EngineTask,
     FaultKind,
+    ForwardedAnswer,
+    ForwardedCall,
     Stage,
     Submission,
     SubmitAnswer,
 )
-from gateway.infrastructure.media_folder import MediaFolder
+from gateway.domain.video.ports import VideoEngine
+from gateway.domain.video.task import NewTask, Task, TaskState
+from gateway.infrastructure.clock import SystemClock
+from gateway.infrastructure.database import open_database
 from gateway.infrastructure.sandbox import Sandbox
-from gateway.infrastructure.tasks import TaskStore
+from gateway.infrastructure.video.ffmpeg import Ffmpeg
+from gateway.infrastructure.video.media_folder import MediaFolder
+from gateway.infrastructure.video.media_owners import MediaOwners
+from gateway.infrastructure.video.tasks import Tasks
+from gateway.services.usage import Usage
 from gateway.services.video.engines import EngineWatch
-from gateway.services.video.metrics import VideoMetrics
+from gateway.services.video.library import MediaLibrary
 from gateway.services.video.outcome import Outcomes
 from gateway.services.video.pause import DiskPause
 from gateway.services.video.preparation import Preparation
@@ -35,20 +41,28 @@ from gateway.services.video.queue import VideoQueue
 from gateway.services.video.rendering import EngineWorker
 from gateway.services.video.retention import Retention
 from gateway.settings import VideoSettings
+from gateway.web.video.state import assemble
+from tests.support.usage import usage_of
 
 
-class ScriptedEngine(DuixClient):
+class ScriptedEngine:
     """An engine that takes every task and works on it for ever, unless a test says otherwise."""
 
     def __init__(self, url: str = "http://engine") -> None:
-        super().__init__(httpx.AsyncClient(trust_env=False), url)
+        self.url = url
         self.offered: list[str] = []
         self.at_work: dict[str, EngineTask] = {}
+
+    async def probe(self) -> None:
+        await self.query("")
+
+    async def forward(self, call: ForwardedCall) -> ForwardedAnswer:
+        return ForwardedAnswer(200, "text/plain", call.body)
 
     async def query(self, code: str) -> EngineTask:
         seen = self.at_work.get(code, EngineTask(Stage.UNKNOWN))
         if seen.stage is not Stage.RUNNING:
-            self.at_work.pop(code, None)  # told once
+            self.at_work.pop(code, None)  # reported once
         return seen
 
     async def submit(self, *, code: str, audio: str, video: str, options: Mapping[str, object]) -> SubmitAnswer:
@@ -68,36 +82,46 @@ class AbsentEngine(ScriptedEngine):
         raise EngineFaultError(FaultKind.UNREACHABLE, "ConnectError")
 
 
+class MovedClock(SystemClock):
+    """The machine's clock, and what a test adds to its Unix seconds."""
+
+    moved = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.moved
+
+
 @dataclass
 class Parts:
     """A queue that runs when a test says so."""
 
     settings: VideoSettings
-    store: TaskStore
-    folder: MediaFolder
+    tasks: Tasks
+    media: MediaFolder
+    tools: Ffmpeg
     outcomes: Outcomes
     pause: DiskPause
-    engines: list[EngineWatch]
-    workers: list[EngineWorker]
+    engines: Sequence[EngineWatch]
+    workers: Sequence[EngineWorker]
     preparation: Preparation
     retention: Retention
     queue: VideoQueue
 
     async def add(self, code: str, *, state: TaskState = TaskState.PREPARED, seconds: float = 1.0) -> Task:
         """A task in some state before it is given to an engine, with inputs that are no media."""
-        inputs = self.folder.inputs_of(code)
+        inputs = self.media.inputs_of(code)
         inputs.folder.mkdir()
         for path in (inputs.uploaded_audio, inputs.uploaded_video, inputs.audio, inputs.video):
             path.write_bytes(b"x")
-        task = await self.store.add(code, audio_url="a", video_url="v", options={})
+        task = await self.tasks.add(NewTask(code, "a", "v"))
         if state is TaskState.SUBMITTED:
             return task
-        changed = await self.store.change(task, {TaskState.SUBMITTED}, state=state, audio_seconds=seconds)
+        changed = await self.tasks.change(task, {TaskState.SUBMITTED}, state=state, audio_seconds=seconds)
         assert changed is not None
         return changed
 
     async def task(self, code: str) -> Task:
-        found = await self.store.get(code)
+        found = await self.tasks.get(code)
         assert found is not None
         return found
 
@@ -111,66 +135,66 @@ class Parts:
 
 
 @asynccontextmanager
-async def video_parts(folder: Path, *clients: DuixClient, **settings: object) -> AsyncIterator[Parts]:
+async def video_parts(
+    folder: Path, *engines: VideoEngine, clock: Clock | None = None, **settings: object
+) -> AsyncIterator[Parts]:
     """All parts around these engines; nothing runs yet.
 
     Args:
         folder: for data and media; a second call on it takes up what the first left.
-        clients: the engines.
+        engines: scripted ones.
+        clock: the machine's own by default.
         settings: by their names.
     """
     quick = {"engine_poll_interval": 0.02, "engine_warm_up": 0, "min_free_bytes": 0}
-    urls = ",".join(client.url for client in clients) or "http://none"
+    urls = ",".join(engine.url for engine in engines) or "http://none"
     chosen = VideoSettings.model_validate(
         {**quick, "data_dir": folder / "data", "media_dir": folder / "media", "duix_url": urls, **settings}
     )
     database = await open_database(chosen.resolved_database_url)
     try:
-        yield await _assemble(chosen, list(clients), await TaskStore.open(database))
+        owners = await MediaOwners.open(database)
+        tasks = await Tasks.open(database, clock=clock)
+        yield _joined(chosen, engines, tasks, owners, usage_of(database), clock or SystemClock())
     finally:
         await database.dispose()
 
 
-async def _assemble(settings: VideoSettings, clients: list[DuixClient], store: TaskStore) -> Parts:
+def _joined(
+    settings: VideoSettings,
+    engines: Sequence[VideoEngine],
+    tasks: Tasks,
+    owners: MediaOwners,
+    usage: Usage,
+    clock: Clock,
+) -> Parts:
     media = MediaFolder(settings.media_dir)
     media.prepare()
-    metrics = VideoMetrics(CollectorRegistry(), media_dir=settings.media_dir)
-    outcomes = Outcomes(store=store, folder=media, metrics=metrics)
-    pause = DiskPause(settings.media_dir, reserve=settings.min_free_bytes)
-    sandbox, probes = Sandbox(1), Sandbox(1)
-    patience = settings.engine_busy_patience
-    engines = [EngineWatch(client, warm_up=0, busy_patience=patience) for client in clients]
-    claims = asyncio.Lock()
-    workers = [
-        EngineWorker(
-            engine=engine,
-            store=store,
-            folder=media,
-            sandbox=probes,
-            outcomes=outcomes,
-            metrics=metrics,
-            pause=pause,
-            settings=settings,
-            claims=claims,
-        )
-        for engine in engines
-    ]
-    preparation = Preparation(
-        store=store, folder=media, sandbox=sandbox, probes=probes, outcomes=outcomes, pause=pause, settings=settings
-    )
-    retention = Retention(store=store, folder=media, settings=settings)
-    queue = VideoQueue(
-        store=store,
-        folder=media,
-        engines=engines,
-        workers=workers,
-        preparation=preparation,
-        retention=retention,
-        outcomes=outcomes,
-        pause=pause,
+    tools = Ffmpeg(conversions=Sandbox(1), probes=Sandbox(1))
+    made = assemble(
         settings=settings,
+        registry=CollectorRegistry(),
+        engines=engines,
+        tasks=tasks,
+        media=media,
+        library=MediaLibrary(media, owners),
+        usage=usage,
+        tools=tools,
+        clock=clock,
     )
-    return Parts(settings, store, media, outcomes, pause, engines, workers, preparation, retention, queue)
+    return Parts(
+        settings,
+        tasks,
+        media,
+        tools,
+        made.outcomes,
+        made.pause,
+        made.engines,
+        made.workers,
+        made.preparation,
+        made.retention,
+        made.queue,
+    )
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Alembic's entry: runs on the connection that ``database.open_database`` hands over."""
+"""Alembic's entry: runs on the connection that ``database.open_database`` provides."""
 
 from alembic import context
 

@@ -1,40 +1,37 @@
-"""What is known of each engine: an open port is not enough to be given work."""
+"""The state of each engine: an open port is not enough to be given work."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
-from enum import StrEnum
 
 import structlog
 
-from gateway.infrastructure.duix import PROBE_CODE, DuixClient, EngineFaultError, FaultKind
+from gateway.domain.clock import Clock
+from gateway.domain.video.engine import EngineFaultError, FaultKind, VideoEngineState
+from gateway.domain.video.ports import VideoEngine
 
 log = structlog.stdlib.get_logger(__name__)
 
-# An engine whose workers died answers on. It is tried again after this long even if nobody restarted it, and after
-# twice as long each further time, so that it does not burn through the queue.
+# An engine whose workers died continues to answer. It is tried again after this time even without a restart, and after
+# twice as long each further time, so that it does not fail the whole queue.
 UNFIT_SECONDS = 60.0
 LONGEST_UNFIT_SECONDS = 600.0
 
 
-class EngineState(StrEnum):
-    """Why an engine gets work, or none."""
-
-    STARTING = "starting"  # no connection
-    WARMING = "warming"  # came up a moment ago; tasks would fail
-    READY = "ready"
-    BUSY = "busy"  # works on something that is not ours
-    UNFIT = "unfit"  # its last task showed that its workers are dead or stuck
-    FAULTY = "faulty"  # answers with something else than its protocol, or takes no task
-
-
 class EngineWatch:
-    """The state of one engine, from what it answered. Times are monotonic seconds."""
+    """The state of one engine by its answers. Times are monotonic seconds.
 
-    def __init__(self, client: DuixClient, *, warm_up: float, busy_patience: float) -> None:
-        self.client = client
-        self.state = EngineState.STARTING
+    Args:
+        engine: the engine.
+        clock: measures the times.
+        warm_up: seconds after its start in which tasks would fail.
+        busy_patience: seconds that it may process foreign tasks and still count as in service.
+    """
+
+    def __init__(self, engine: VideoEngine, *, clock: Clock, warm_up: float, busy_patience: float) -> None:
+        self.engine = engine
+        self._clock = clock
+        self.state = VideoEngineState.STARTING
         self.detail = ""
         self._warm_up = warm_up
         self._busy_patience = busy_patience
@@ -43,15 +40,15 @@ class EngineWatch:
         self._up_since: float | None = None
         self._unfit_until = 0.0
         self._unfit_in_a_row = 0
-        self._untaken: dict[str, bool] = {}  # by task: whether another one was taken since
+        self._untaken: dict[str, bool] = {}  # by task: whether another one was accepted since
         self._takes_tasks = True
         self._closed_until = 0.0
-        self.in_service_at = time.monotonic()
+        self.in_service_at = self._clock.monotonic()
 
-    async def look(self) -> EngineState:
-        """Ask the engine for nothing in particular and judge by the answer."""
+    async def check(self) -> VideoEngineState:
+        """Query the engine without a task and update its state."""
         try:
-            await self.client.query(PROBE_CODE)
+            await self.engine.probe()
         except EngineFaultError as error:
             self.note_fault(error)
         else:
@@ -59,91 +56,91 @@ class EngineWatch:
         return self.state
 
     def note_fault(self, error: EngineFaultError) -> None:
-        """It gave no meaningful answer; only the kind of fault is told outside."""
-        log.debug("engine fault", engine=self.client.url, kind=error.kind, detail=error.detail)
+        """Record that it gave no meaningful answer; only the kind of fault is shown outside."""
+        log.debug("engine fault", engine=self.engine.url, kind=error.kind, detail=error.detail)
         if error.kind is FaultKind.UNREACHABLE:
-            # Whatever was wrong with its workers is gone with the process.
+            # A fault of its workers ended with the process.
             self._was_down, self._up_since, self._unfit_until, self._unfit_in_a_row = True, None, 0.0, 0
             self._busy_since = None
-            self._enter(EngineState.STARTING, error.kind)
+            self._enter(VideoEngineState.STARTING, error.kind)
         else:
-            self._enter(EngineState.FAULTY, error.kind)
+            self._enter(VideoEngineState.FAULTY, error.kind)
 
     def note_busy(self) -> None:
-        """It refused a task because it has another that is not ours; for a while that is service, too."""
-        now = time.monotonic()
+        """Record that it rejected a task because it has a foreign one; for a while that counts as in service."""
+        now = self._clock.monotonic()
         self._takes_tasks = True
         self._busy_since = now if self._busy_since is None else self._busy_since
         if now - self._busy_since < self._busy_patience:
             self.in_service_at = now
-        self._enter(EngineState.BUSY, "")
+        self._enter(VideoEngineState.BUSY, "")
 
     def note_unfit(self, detail: str) -> None:
-        """Its last task failed in a way that the next one would, too."""
+        """Record that its last task failed in a way that the next one would, too."""
         seconds = min(LONGEST_UNFIT_SECONDS, UNFIT_SECONDS * 2**self._unfit_in_a_row)
         self._unfit_in_a_row += 1
-        self._unfit_until = time.monotonic() + seconds
-        self._enter(EngineState.UNFIT, detail)
+        self._unfit_until = self._clock.monotonic() + seconds
+        self._enter(VideoEngineState.UNFIT, detail)
 
     def note_work(self) -> None:
-        """It took a task of ours or is working on one."""
+        """Record that it accepted a task of ours or is processing one."""
         self._takes_tasks = True
         self._busy_since = None
-        self.in_service_at = time.monotonic()
-        self._enter(EngineState.READY, "")
+        self.in_service_at = self._clock.monotonic()
+        self._enter(VideoEngineState.READY, "")
 
     def note_taken(self, code: str) -> None:
-        """It took this task: what it did not take before is those tasks' own fault."""
+        """Record that it accepted this task: those that it did not accept before were the cause themselves."""
         self._untaken.pop(code, None)
         self._untaken = dict.fromkeys(self._untaken, True)
 
-    def note_untaken(self, code: str) -> bool:
-        """It was offered this task for too long and neither took nor refused it; true where the task is at fault.
+    def note_not_accepted(self, code: str) -> bool:
+        """It was offered this task for too long and neither accepted nor rejected it; true if the task is the cause.
 
-        The first time it may be either: the engine rests, is offered other tasks first, and is not in service before
-        it takes one. If it did so since, the task is at fault.
+        The first time it may be either: the engine pauses, is offered other tasks first, and is not in service before
+        it accepts one. If it did so since, the task is the cause.
         """
         if self._untaken.pop(code, False):
             return True
         self._untaken[code] = False
         self._takes_tasks = False
-        self._closed_until = time.monotonic() + UNFIT_SECONDS
+        self._closed_until = self._clock.monotonic() + UNFIT_SECONDS
         return False
 
-    def shuns(self, code: str) -> bool:
-        """Whether this task is to be offered to it only after all others."""
+    def is_last_in_line(self, code: str) -> bool:
+        """Whether to offer it this task only after all others."""
         return self._untaken.get(code) is False
 
     def note_video(self) -> None:
-        """It finished a video: nothing is wrong with it."""
+        """Record that it finished a video, and so works."""
         self._unfit_in_a_row = 0
 
     def note_idle(self) -> None:
-        """There is nothing to offer it, so whether it would take it can't be known; it gets the benefit."""
+        """There is no task to offer, so whether it would accept one is unknown; it counts as working."""
         self._takes_tasks = True
         self._busy_since = None
-        if self.state is EngineState.BUSY:
-            self._enter(EngineState.READY, "")
+        if self.state is VideoEngineState.BUSY:
+            self._enter(VideoEngineState.READY, "")
 
     def view(self) -> Mapping[str, object]:
-        """What health and readiness tell of it; its address stays inside."""
+        """Its state for health and readiness; its address is not published."""
         return {"state": self.state.value, "detail": self.detail}
 
     def _note_answer(self) -> None:
-        now = time.monotonic()
+        now = self._clock.monotonic()
         self._up_since = now if self._up_since is None else self._up_since
         if self._was_down and now - self._up_since < self._warm_up:
-            self._enter(EngineState.WARMING, "")
+            self._enter(VideoEngineState.WARMING, "")
         elif now < self._unfit_until:
-            self._enter(EngineState.UNFIT, self.detail)
+            self._enter(VideoEngineState.UNFIT, self.detail)
         elif now < self._closed_until and not self._takes_tasks:
-            self._enter(EngineState.FAULTY, self.detail)
-        elif self.state is not EngineState.BUSY:
+            self._enter(VideoEngineState.FAULTY, self.detail)
+        elif self.state is not VideoEngineState.BUSY:
             if self._takes_tasks:
                 self.in_service_at = now
-            self._enter(EngineState.READY, "")
+            self._enter(VideoEngineState.READY, "")
 
-    def _enter(self, state: EngineState, detail: str) -> None:
+    def _enter(self, state: VideoEngineState, detail: str) -> None:
         if state is not self.state:
-            log.info("engine state", engine=self.client.url, state=state.value, was=self.state.value, detail=detail)
+            log.info("engine state", engine=self.engine.url, state=state.value, was=self.state.value, detail=detail)
         self.state, self.detail = state, detail

@@ -1,70 +1,82 @@
-"""Who may ask, and how often: API keys and a limit per client address."""
+"""Who may ask: API keys."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from urllib.parse import unquote
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.domain.access import NOBODY, ApiKeys, Caller, Owner
 from gateway.domain.errors import forbidden_without_key, unauthorized
-from gateway.infrastructure.api_keys import ApiKeys
-from gateway.infrastructure.rate_limit import RateLimiter
-from gateway.web.health import PROBE_PATHS
+from gateway.web.caller import note_caller, note_device
+from gateway.web.operation import operation_of
+from gateway.web.params import in_utf8
 
-ADMIN_PREFIX = "/v1/admin/"
+DEVICE_MARK = "device="
+KEY_PROTOCOL = "openai-insecure-api-key."
 
 
 def presented_key(headers: Headers) -> str:
-    """The key of ``X-API-Key``, else of ``Authorization: Bearer``; empty where neither is sent."""
+    """The key of ``X-API-Key``, else of ``Authorization: Bearer``; empty where none is sent.
+
+    A page that opens a WebSocket can send no headers: it names the key in a subprotocol, as for OpenAI's realtime API.
+    """
     key = headers.get("x-api-key", "")
     if key:
         return key
     scheme, _, credentials = headers.get("authorization", "").partition(" ")
-    return credentials.strip() if scheme.lower() == "bearer" else ""
+    if scheme.lower() == "bearer":
+        return credentials.strip()
+    offered = (name.strip() for name in headers.get("sec-websocket-protocol", "").split(","))
+    return next((name.removeprefix(KEY_PROTOCOL) for name in offered if name.startswith(KEY_PROTOCOL)), "")
+
+
+def key_and_device(presented: str) -> tuple[str, str]:
+    """A key that names a device too, ``KEY;device=DEVICE`` or, where no key is needed, ``device=DEVICE``, in its parts.
+
+    Many clients have a field for a key and none for a header. The device may be percent-encoded.
+    """
+    if presented.startswith(DEVICE_MARK):
+        key, device = "", presented.removeprefix(DEVICE_MARK)
+    else:
+        key, _, device = presented.partition(f";{DEVICE_MARK}")
+    return key, unquote(in_utf8(device))
 
 
 class ApiKeyMiddleware:
-    """Asks for a key wherever one is required.
+    """Asks for a key wherever the operation needs one, and notes whose it is.
 
     Args:
-        app: what is wrapped.
-        keys: the keys in force.
-        is_public: tells by path what needs no key.
+        app: the wrapped application.
+        keys: the valid keys.
     """
 
-    def __init__(self, app: ASGIApp, *, keys: ApiKeys, is_public: Callable[[str], bool]) -> None:
+    def __init__(self, app: ASGIApp, *, keys: ApiKeys) -> None:
         self._app = app
         self._keys = keys
-        self._is_public = is_public
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
+        if scope["type"] in ("http", "websocket") and scope.get("method") != "OPTIONS":
             self._authorize(scope)
         await self._app(scope, receive, send)
 
     def _authorize(self, scope: Scope) -> None:
-        path: str = scope["path"]
-        admin = path.startswith(ADMIN_PREFIX)
-        if not self._keys.required:
-            if admin:
-                raise forbidden_without_key()
+        operation = operation_of(scope)
+        address = scope["client"][0] if scope.get("client") else ""
+        note_caller(scope, Caller(NOBODY, sees_all=True, address=address))
+        if operation.public:
             return
         key = presented_key(Headers(scope=scope))
-        accepted = self._keys.accepts_admin(key) if admin else self._keys.accepts(key)
-        if not accepted and not self._is_public(path):
+        if not self._keys.required:
+            note_device(scope, key_and_device(key)[1])
+            if operation.admin:
+                raise forbidden_without_key()
+            return
+        if not self._keys.accepts(key):
+            key, device = key_and_device(key)
+            note_device(scope, device)
+        if not (self._keys.accepts_admin(key) if operation.admin else self._keys.accepts(key)):
             raise unauthorized()
-
-
-class AddressRateMiddleware:
-    """Bounds the requests of one client address, whatever devices it claims to be."""
-
-    def __init__(self, app: ASGIApp, *, limiter: RateLimiter) -> None:
-        self._app = app
-        self._limiter = limiter
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] not in PROBE_PATHS:
-            client = scope.get("client")
-            await self._limiter.check(client[0] if client else "")
-        await self._app(scope, receive, send)
+        owner = Owner(self._keys.id_of(key))
+        note_caller(scope, Caller(owner, sees_all=self._keys.accepts_admin(key), address=address))

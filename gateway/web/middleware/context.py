@@ -1,4 +1,4 @@
-"""Outermost: request id in and out, one log line and metrics per request."""
+"""The outermost layer: request id in and out, one log line and metrics per request."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.domain.errors import GatewayError
 from gateway.web.metrics import Metrics
+from gateway.web.operation import operation_of
 
 ACCEPTED_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
-QUIET_ROUTES = frozenset({"/health", "/ready", "/metrics"})
+SWITCHING_PROTOCOLS = 101
 CLIENT_CLOSED_REQUEST = 499
 
 log = structlog.stdlib.get_logger("gateway.request")
@@ -29,18 +30,18 @@ def _request_id(scope: Scope) -> str:
 
 @dataclass
 class _Answer:
-    """What has been answered so far; status 0: nothing."""
+    """The state of the answer; status 0: not begun."""
 
     status: int = 0
     size: int = 0
 
 
 class RequestContextMiddleware:
-    """Gives each request an id, and tells log and metrics how it ended.
+    """Gives each request an id, and reports to log and metrics how it ended.
 
     Args:
-        app: what is wrapped.
-        metrics: where requests are counted.
+        app: the wrapped application.
+        metrics: count the requests.
     """
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
@@ -48,18 +49,20 @@ class RequestContextMiddleware:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         request_id = _request_id(scope)
         answer = _Answer()
 
         async def send_with_id(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                answer.status = message["status"]
+            kind = message["type"].removeprefix("websocket.")
+            if kind in ("http.response.start", "accept"):
+                answer.status = message.get("status", SWITCHING_PROTOCOLS)
+                message.setdefault("headers", [])
                 MutableHeaders(scope=message)["X-Request-ID"] = request_id
-            elif message["type"] == "http.response.body":
-                answer.size += len(message.get("body", b""))
+            elif kind in ("http.response.body", "send"):
+                answer.size += len(message.get("body") or message.get("bytes") or b"")
             await send(message)
 
         started = time.perf_counter()
@@ -74,7 +77,7 @@ class RequestContextMiddleware:
 
     def _record(self, scope: Scope, answer: _Answer, seconds: float) -> None:
         route = scope.get("route")
-        path = route.path_format if isinstance(route, Route) else "none"
+        path = route.path_format if isinstance(route, Route) else operation_of(scope).path or "none"
         method = scope["method"] if isinstance(route, Route) else "any"
         status = answer.status or CLIENT_CLOSED_REQUEST
         self._metrics.requests.labels(path, method, status).inc()
@@ -83,9 +86,9 @@ class RequestContextMiddleware:
         if error is not None:
             self._metrics.errors.labels(error.code).inc()
         client = scope.get("client")
-        (log.debug if path in QUIET_ROUTES and status < 400 else log.info)(
+        (log.debug if operation_of(scope).quiet and status < 400 else log.info)(
             "request",
-            method=scope["method"],
+            method=scope.get("method", "WEBSOCKET"),
             path=scope["path"],
             route=path,
             status=status,

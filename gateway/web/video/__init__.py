@@ -1,1 +1,1 @@
-"""The video entry's routes: the desktop client's contract, and what developers get besides."""
+"""The video entry's routes: the desktop client's contract, and additional ones for developers."""

@@ -31,7 +31,7 @@ def create_video_app(*, settings: VideoSettings) -> Starlette:
         title="Twinport Video",
         about=Landing(
             chinese="数字人视频：上传人物视频和语音，合成口型同步的视频。",
-            english="Talking-head videos: upload a face and a voice, submit, ask, download.",
+            english="Talking-head videos: upload a face and a voice, submit, query, download.",
             self_tests=(
                 'curl "ENTRY/easy/query?code=test"',
                 'curl -F "audio=@/etc/hosts;filename=audio_test.wav" "ENTRY/upload"',
@@ -39,8 +39,6 @@ def create_video_app(*, settings: VideoSettings) -> Starlette:
         ),
         settings=settings,
         shared=shared,
-        # What is passed on comes last: it takes all that is left under /easy/.
         routes=[*health_routes, *upload_routes, *task_routes, *download_routes, *forward_routes],
         lifespan=lifespan,
-        upload_bytes={"/upload": settings.max_upload_bytes},
     )

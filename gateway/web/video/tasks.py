@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute
-
-from gateway.domain.errors import GatewayError, invalid_request
-from gateway.domain.task import Task, checked_code, envelope, unknown_task
-from gateway.services.video.queue import VideoQueue
+from gateway.domain.errors import ErrorKind, GatewayError, invalid_request
+from gateway.domain.video.task import Task, checked_code, envelope, unknown_task
 from gateway.web.language import preferred_language
-from gateway.web.openapi import operation
-from gateway.web.params import parse_json, parse_query
-from gateway.web.routing import Route
-from gateway.web.video.limits import check_rate
+from gateway.web.operation import NO_STORE, Rate
+from gateway.web.routing import operation
 from gateway.web.video.models import Envelope, ListRequest, QueryRequest, SubmitRequest, TaskData, TaskList
+from gateway.web.video.state import VideoRequest, video_caller
 
 PROBE_CODES = frozenset({"health_check", "test"})
 MAX_OPTIONS_CHARS = 16 * 1024
@@ -22,101 +16,113 @@ MAX_OPTIONS_CHARS = 16 * 1024
 
 def task_not_found() -> GatewayError:
     """No task of that code."""
-    return GatewayError("task_not_found", 404, zh="没有这个任务。", en="There is no such task.")
+    return GatewayError("task_not_found", ErrorKind.NOT_FOUND, zh="没有这个任务。", en="There is no such task.")
 
 
 @operation(
+    "POST",
+    "/easy/submit",
     summary="Submit a task",
     tag="tasks",
-    body=SubmitRequest,
-    answer=Envelope,
-    errors={400: "A field or file is missing.", 503: "The queue is full.", 507: "The disk is full."},
+    errors={
+        400: "A field or file is missing.",
+        409: "Somebody else's task has that code, or one of other files that has not ended.",
+        429: "The key's limit of the day is reached.",
+        503: "The queue is full.",
+        507: "The disk is full.",
+    },
+    rate=Rate.ADDRESS,
 )
-async def submit(request: Request) -> Response:
-    """Writes the task down, then answers 10000; an engine works on it when its turn comes."""
-    await check_rate(request)
-    asked = await parse_json(request, SubmitRequest)
-    options = asked.options
+async def submit_task(request: VideoRequest, body: SubmitRequest) -> Envelope:
+    """Records the task, then answers 10000; an engine processes it in its turn."""
+    options = body.options
     if len(repr(options)) > MAX_OPTIONS_CHARS:
-        raise invalid_request("请求字段过长。", "The further fields are too long.")
-    queue: VideoQueue = request.state.queue
-    await queue.submit(asked.code, audio_url=asked.audio_url, video_url=asked.video_url, options=options)
-    return JSONResponse(envelope(10000, {}, 10000))  # type: ignore[arg-type]
+        raise invalid_request("请求字段过长。", "The additional fields are too long.")
+    queue = request.state["queue"]
+    await queue.submit(
+        body.code,
+        audio_url=body.audio_url,
+        video_url=body.video_url,
+        options=options,
+        caller=video_caller(request),
+    )
+    return Envelope(code=10000, data={}, msg=10000, success=True)
 
 
-@operation(summary="Ask for a task", tag="tasks", query=QueryRequest, answer=Envelope)
-async def query(request: Request) -> Response:
-    """Answers from the record, as often as asked. `data.status`: 1 waiting or running, 2 done, 3 failed.
+@operation("GET", "/easy/query", summary="Ask for a task", tag="tasks", headers=NO_STORE)
+async def query_task(request: VideoRequest, query: QueryRequest) -> Envelope:
+    """Answers from the record, any number of times. `data.status`: 1 waiting or running, 2 done, 3 failed.
 
-    `data.result` is empty until the video can be downloaded. Codes `health_check` and `test` ask for the entry itself.
+    `data.result` is empty until the video can be downloaded. Codes `health_check` and `test` query the entry itself.
     """
-    code = checked_code(request.query_params.get("code"))
-    queue: VideoQueue = request.state.queue
-    task = await queue.store.get(code)
-    if task is not None:
-        view = queue.view(task, preferred_language(request.headers))
-        return JSONResponse(envelope(10000, view, ""), headers=NO_STORE)
-    if code in PROBE_CODES:
-        return JSONResponse(envelope(10000, _entry_state(request, queue), "ok"), headers=NO_STORE)
-    return JSONResponse(unknown_task(), headers=NO_STORE)
+    queue = request.state["queue"]
+    task = await queue.tasks.get(query.code)
+    if task is not None and video_caller(request).may_see(task.owner):
+        return Envelope.model_validate(envelope(10000, queue.view(task, preferred_language(request.headers)), ""))
+    if query.code in PROBE_CODES:
+        return Envelope.model_validate(envelope(10000, _entry_state(request), "ok"))
+    return Envelope.model_validate(unknown_task())
 
 
-NO_STORE = {"Cache-Control": "no-store"}
-
-
-def _entry_state(request: Request, queue: VideoQueue) -> dict[str, object]:
+def _entry_state(request: VideoRequest) -> dict[str, object]:
+    queue = request.state["queue"]
     return {
         "ready": queue.ready,
-        "engine_mode": request.state.settings.engine_mode.value,
+        "engine_mode": request.state["settings"].engine_mode.value,
         "engines": [engine.view() for engine in queue.engines],
-        "waiting": queue.store.waiting_count,
+        "waiting": queue.tasks.waiting_count,
     }
 
 
-@operation(summary="List tasks", tag="tasks", query=ListRequest, answer=TaskList)
-async def list_tasks(request: Request) -> Response:
-    """All tasks that are remembered, newest first, in pages."""
-    asked = parse_query(request, ListRequest)
-    queue: VideoQueue = request.state.queue
-    found = await queue.store.page(limit=asked.limit, before=asked.before, state=asked.state)
-    more = found[-1].seq if len(found) == asked.limit else None
-    page = TaskList(data=[_described(request, task) for task in found], next=more)
-    return JSONResponse(page.model_dump(mode="json"), headers=NO_STORE)
+@operation("GET", "/easy/tasks", summary="List tasks", tag="tasks", headers=NO_STORE)
+async def list_tasks(request: VideoRequest, query: ListRequest) -> TaskList:
+    """The key's tasks that are remembered, newest first, in pages; an administrator's key lists everybody's."""
+    caller = video_caller(request)
+    found = await request.state["queue"].tasks.page(
+        limit=query.limit, before=query.before, state=query.state, owner=None if caller.sees_all else caller.owner
+    )
+    more = found[-1].seq if len(found) == query.limit else None
+    return TaskList(data=[_described(request, task) for task in found], next=more)
 
 
-@operation(summary="Show a task", tag="tasks", answer=TaskData, errors={404: "There is no such task."})
-async def show(request: Request) -> Response:
+# A code may contain slashes.
+@operation(
+    "GET",
+    "/easy/task/{code:path}",
+    summary="Show a task",
+    tag="tasks",
+    errors={404: "There is no such task."},
+    headers=NO_STORE,
+)
+async def get_task(request: VideoRequest, code: str) -> TaskData:
     """One task in detail."""
-    return JSONResponse(_described(request, await _task(request)).model_dump(mode="json"), headers=NO_STORE)
+    return _described(request, await _task(request, code))
 
 
-@operation(summary="Cancel a task", tag="tasks", answer=TaskData, errors={404: "There is no such task."})
-async def cancel(request: Request) -> Response:
-    """A waiting task is taken out of the queue; the video of a running one is thrown away; an ended one stays."""
-    queue: VideoQueue = request.state.queue
-    task = await queue.cancel(await _task(request))
-    return JSONResponse(_described(request, task).model_dump(mode="json"))
+@operation(
+    "DELETE",
+    "/easy/task/{code:path}",
+    summary="Cancel a task",
+    tag="tasks",
+    errors={404: "There is no such task."},
+)
+async def cancel_task(request: VideoRequest, code: str) -> TaskData:
+    """Removes a waiting task from the queue; the video of a running one is discarded; an ended one stays."""
+    task = await request.state["queue"].cancel(await _task(request, code))
+    return _described(request, task)
 
 
-async def _task(request: Request) -> Task:
-    queue: VideoQueue = request.state.queue
-    task = await queue.store.get(checked_code(request.path_params["code"]))
-    if task is None:
+async def _task(request: VideoRequest, code: str) -> Task:
+    task = await request.state["queue"].tasks.get(checked_code(code))
+    if task is None or not video_caller(request).may_see(task.owner):
         raise task_not_found()
     return task
 
 
-def _described(request: Request, task: Task) -> TaskData:
-    queue: VideoQueue = request.state.queue
+def _described(request: VideoRequest, task: Task) -> TaskData:
+    queue = request.state["queue"]
     view = queue.view(task, preferred_language(request.headers))
-    return TaskData.of(queue.as_told(task), result=str(view["result"]), msg=str(view["msg"]))
+    return TaskData.of(queue.shown(task), result=str(view["result"]), msg=str(view["msg"]))
 
 
-task_routes: list[BaseRoute] = [
-    Route("/easy/submit", submit, methods=["POST"]),
-    Route("/easy/query", query),
-    Route("/easy/tasks", list_tasks),
-    # A code may have slashes.
-    Route("/easy/task/{code:path}", show),
-    Route("/easy/task/{code:path}", cancel, methods=["DELETE"]),
-]
+task_routes = [submit_task, query_task, list_tasks, get_task, cancel_task]

@@ -2,57 +2,50 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute
-
+from gateway.domain.access import Caller
 from gateway.domain.errors import missing_field
-from gateway.infrastructure.media_folder import ENGINE_ROOT, MediaFolder, safe_name
-from gateway.settings import VideoSettings
-from gateway.web.multipart import Limits, Upload, receive_form
-from gateway.web.openapi import Form, operation
-from gateway.web.routing import Route
-from gateway.web.video.limits import check_rate
-from gateway.web.video.models import UploadAnswer, UploadFields
-
-FILE_FIELDS = ("video", "audio", "file")
+from gateway.domain.video.file_names import ENGINE_ROOT
+from gateway.services.video.library import MediaLibrary
+from gateway.web.operation import Rate, Uploads
+from gateway.web.resumable import resumable
+from gateway.web.routing import operation
+from gateway.web.upload import Upload
+from gateway.web.video.models import UploadAnswer, UploadForm
+from gateway.web.video.state import VideoRequest, video_caller
 
 
 @operation(
+    "POST",
+    "/upload",
     summary="Upload a file",
     tag="files",
-    body=Form(
-        fields=UploadFields,
-        files={"video": "A video file.", "audio": "An audio file.", "file": "Either, where the kind does not matter."},
+    errors={400: "No file, or a broken body."},
+    rate=Rate.ADDRESS,
+    uploads=Uploads(
+        most_bytes=lambda settings: settings.max_upload_bytes,
+        digest=False,
     ),
-    answer=UploadAnswer,
-    errors={400: "No file, or a broken body.", 413: "Over the size limit.", 507: "The disk is full."},
 )
-async def upload(request: Request) -> Response:
-    """Streams the file to disk and answers when it is safe there; a file of the same name is replaced.
+async def upload_file(request: VideoRequest, form: UploadForm) -> UploadAnswer:
+    """Streams the file to disk and answers when it is safe there; the key's own file of the same name is replaced.
 
-    What it holds is looked at only when a task uses it.
+    Its content is examined only when a task uses it.
     """
-    await check_rate(request)
-    settings: VideoSettings = request.state.video_settings
-    folder: MediaFolder = request.state.folder
-    limits = Limits(file_bytes=settings.max_upload_bytes, reserve_bytes=settings.min_free_bytes, digest=False)
-    async with receive_form(request, folder=folder.root, file_fields=frozenset(FILE_FIELDS), limits=limits) as form:
-        if not form.files:
-            raise missing_field("video")
-        stored = {field: await _store(folder, field, file) for field, file in form.files.items()}
-    paths = {f"{field}_path": path for field, path in stored.items() if field != "file"}
-    return JSONResponse({"path": next(iter(stored.values())), **paths})
+    if not form.files:
+        raise missing_field("video")
+    caller, library = video_caller(request), request.state["library"]
+    stored = {field: await _store(library, field, file, caller) for field, file in form.files.items()}
+    return UploadAnswer(
+        path=next(iter(stored.values())), video_path=stored.get("video"), audio_path=stored.get("audio")
+    )
 
 
-async def _store(folder: MediaFolder, field: str, file: Upload) -> str:
+async def _store(library: MediaLibrary, field: str, file: Upload, caller: Caller) -> str:
     fallback = f"{field}_{secrets.token_hex(16)}"
-    wanted = safe_name(file.filename, fallback=fallback)
-    name = await asyncio.to_thread(folder.store_upload, file.path, wanted, fallback=fallback)
+    name = await library.store_upload(file.path, file.filename, fallback=fallback, caller=caller)
     return str(ENGINE_ROOT / name)
 
 
-upload_routes: list[BaseRoute] = [Route("/upload", upload, methods=["POST"])]
+upload_routes = [upload_file, *resumable(upload_file)]

@@ -10,12 +10,14 @@ from starlette.applications import Starlette
 from gateway.settings import VoiceSettings
 from gateway.web.docs import Landing
 from gateway.web.entry import create_entry, create_shared
+from gateway.web.voice.addresses import meant_paths
 from gateway.web.voice.admin import admin_routes
 from gateway.web.voice.archive import archive_routes
 from gateway.web.voice.health import health_routes
 from gateway.web.voice.openai import openai_routes
 from gateway.web.voice.speech import speech_routes
 from gateway.web.voice.state import VoiceState, open_voice
+from gateway.web.voice.text_stream import text_stream
 from gateway.web.voice.voices import voice_routes
 
 
@@ -37,14 +39,10 @@ def create_voice_app(*, settings: VoiceSettings) -> Starlette:
         ),
         settings=settings,
         shared=shared,
-        # They are tried in turn: first speech, which is asked for most; fixed paths before those with a voice's id in
+        # They are tried in turn: first speech, which is requested most; fixed paths before those with a voice's id in
         # the same place.
         routes=[*openai_routes, *speech_routes, *health_routes, *archive_routes, *voice_routes, *admin_routes],
         lifespan=lifespan,
-        upload_bytes={
-            "/v1/voices/train": settings.max_upload_bytes,
-            "/v1/voices/import": settings.max_archive_bytes,
-        },
-        # A file's address can't be guessed; clients in the field fetch it without their key.
-        is_public=lambda path: path.startswith("/files/"),
+        meant=meant_paths,
+        sockets=[text_stream],
     )

@@ -1,10 +1,15 @@
-"""Voices as handlers need them: found for a device, and fit to speak."""
+"""Voices for handlers: found for a device, and ready to speak."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from starlette.requests import HTTPConnection
+
 from gateway.domain.naming import is_voice_id
-from gateway.domain.voice import Voice, VoiceStatus, voice_failed, voice_not_found, voice_not_ready
-from gateway.services.synthesis import Speaker
+from gateway.domain.voice.voice import Voice, VoiceStatus, voice_failed, voice_not_found, voice_not_ready
+from gateway.services.voice.producer import Speaker
+from gateway.web.caller import caller_of
 from gateway.web.voice.state import VoiceRequest
 
 
@@ -21,7 +26,7 @@ async def find_voice(request: VoiceRequest, voice_id: str, *, device_id: str | N
 
 
 def require_usable(voice: Voice) -> None:
-    """Go on only with a voice that can speak.
+    """Require a voice that can speak.
 
     Raises:
         GatewayError: ``voice_not_ready`` (503) or ``voice_failed`` (409).
@@ -33,6 +38,7 @@ def require_usable(voice: Voice) -> None:
     raise voice_not_ready()
 
 
-def speaker_of(request: VoiceRequest, voice: Voice) -> Speaker:
-    """The voice's reference, asked for by its device."""
-    return Speaker(voice.device_id, request.state["training"].reference_of(voice))
+def speaker_of(connection: HTTPConnection[Any], voice: Voice) -> Speaker:
+    """The voice's reference, requested by its device."""
+    reference = connection.state["training"].reference_of(voice)
+    return Speaker(voice.device_id, reference, caller_of(connection.scope).owner.key_id)

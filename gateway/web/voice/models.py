@@ -1,4 +1,4 @@
-"""What the voice entry takes and gives, as models; the OpenAPI document is made of them."""
+"""Models of the voice entry's requests and answers about voices, also for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from gateway.domain.device import MAX_DEVICE_ID, check_device_id
 from gateway.domain.errors import Language
-from gateway.domain.naming import MAX_DEVICE_ID, MAX_NAME, check_device_id, check_name
-from gateway.domain.speech import MAX_SPEED, MIN_SPEED, AudioFormat, SpeechMode, StoredSpeech
-from gateway.domain.text import clean_prompt
-from gateway.domain.voice import Voice, VoiceStatus
-from gateway.web.health import EntryHealth
+from gateway.domain.naming import MAX_NAME, check_name
+from gateway.domain.voice.quality import ADVICE, Grade, ReferenceQuality
+from gateway.domain.voice.text import clean_prompt
+from gateway.domain.voice.voice import ReferenceReport, Voice, VoiceStatus
+from gateway.web.params import is_none
+from gateway.web.upload import UploadedFile
 
 MAX_PROMPT_TEXT = 1000
 MAX_PAGE = 1000
 
 
-def _blank_is_none(value: object) -> object:
+def blank_is_none(value: object) -> object:
     return None if value == "" else value
 
 
@@ -33,32 +35,35 @@ AnyDeviceId = Annotated[
     Field(description="The device whose voices are meant.", max_length=MAX_DEVICE_ID),
 ]
 VoiceName = Annotated[
-    str, AfterValidator(check_name), Field(description="Name of the voice.", min_length=1, max_length=MAX_NAME)
+    # Its length is that of the composed form without blanks around it, which no schema can say.
+    str,
+    AfterValidator(check_name),
+    Field(description=f"Name of the voice, at most {MAX_NAME} characters.", min_length=1),
 ]
 
 
 Prompt = Annotated[str, Field(max_length=MAX_PROMPT_TEXT), AfterValidator(clean_prompt)]
 
 
-class Request(BaseModel):
-    """A request body; unknown fields are ignored, types are not guessed."""
+class RequestModel(BaseModel):
+    """Part of a request; unknown fields are ignored, types are not guessed."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class DeviceQuery(Request):
-    """Names the device that asks."""
+class DeviceQuery(RequestModel):
+    """Names the requesting device."""
 
     device_id: DeviceId
 
 
-class AnyDeviceQuery(Request):
+class AnyDeviceQuery(RequestModel):
     """May name a device."""
 
     device_id: AnyDeviceId = ""
 
 
-class DeviceHeader(Request):
+class DeviceHeader(RequestModel):
     """The same as a header, for clients that can't add fields."""
 
     device_id: AnyDeviceId = Field("", alias="X-Device-ID")
@@ -71,51 +76,38 @@ class PageQuery(DeviceQuery):
     offset: int = Field(0, ge=0, le=2**31 - 1, description="Voices to skip.")
 
 
-class AdminPageQuery(Request):
+class AdminPageQuery(RequestModel):
     """One page over all devices, or of one."""
 
-    device_id: Annotated[DeviceId | None, BeforeValidator(_blank_is_none)] = None
+    device_id: Annotated[DeviceId | None, BeforeValidator(blank_is_none)] = None
     limit: int = Field(100, ge=1, le=MAX_PAGE, description="Most voices in the answer.")
     offset: int = Field(0, ge=0, le=2**31 - 1, description="Voices to skip.")
 
 
-class TrainForm(Request):
-    """The text fields of a training request."""
+class TrainForm(RequestModel):
+    """A training request."""
 
     device_id: DeviceId
     name: VoiceName
-    prompt_text: Prompt = Field("", description="What the recording says, word for word.")
+    prompt_text: Prompt = Field("", description="The exact transcript of the recording.")
+    audio: UploadedFile = Field(description="The recording: any audio or video format.")
 
 
-class ImportForm(Request):
-    """The text fields of an import."""
+class ImportForm(RequestModel):
+    """A voice to import."""
 
     device_id: DeviceId
-    name: Annotated[VoiceName | None, BeforeValidator(_blank_is_none)] = Field(
+    name: Annotated[VoiceName | None, BeforeValidator(blank_is_none)] = Field(
         None, description="Name of the voice; empty: the one in the archive."
     )
+    archive: UploadedFile = Field(description="A zip that an export made.")
 
 
-class RenameBody(Request):
+class RenameBody(RequestModel):
     """A voice's new name."""
 
     device_id: DeviceId
     name: VoiceName
-
-
-class TtsBody(Request):
-    """One synthesis."""
-
-    device_id: DeviceId
-    voice_id: str = Field(min_length=1, max_length=64, description="The voice that speaks.")
-    text: str = Field(min_length=1, description="What is said.")
-    prompt_text: Prompt | None = Field(None, description="What the reference says; empty: as given when training.")
-    mode: Annotated[SpeechMode | None, BeforeValidator(_blank_is_none)] = Field(
-        None, description="Empty: zero_shot where a prompt text is known, else cross_lingual."
-    )
-    instructions: Prompt | None = Field(None, description="How it is said; needs a model that can be instructed.")
-    speed: float = Field(1.0, ge=MIN_SPEED, le=MAX_SPEED, description="1.0 is the voice's own.")
-    format: AudioFormat = Field(AudioFormat.WAV, description="Format of the file.")
 
 
 class Trained(BaseModel):
@@ -130,10 +122,34 @@ class TrainAnswer(BaseModel):
     data: Trained
 
 
-class ReferenceView(BaseModel):
-    """What became of the recording."""
+class AdviceView(BaseModel):
+    """What would make the recording better."""
 
-    decodedSeconds: float = Field(description="Audio that was looked at.")  # noqa: N815
+    code: Literal["clipped", "music", "hum", "noise", "echo", "narrow", "quiet", "short"]
+    message: str = Field(description="What is wrong and what to do, a sentence.")
+
+
+class QualityView(BaseModel):
+    """How good the reference is."""
+
+    grade: Grade = Field(description="good; fair: the copy will lack something; poor: record again.")
+    advice: list[AdviceView] = Field(description="What is wrong, the most important first; empty when nothing is.")
+    backgroundDb: float = Field(description="The pauses below the speech, in dB; above 22 is good.")  # noqa: N815
+    reverberationSeconds: float = Field(  # noqa: N815
+        description="Roughly the time in which a sound dies away; below 0.95 is good."
+    )
+    clippedPercent: float = Field(  # noqa: N815
+        description="Samples at the limit of the recording, whatever its level; below 0.05 is good."
+    )
+    bandwidthHz: int = Field(description="Highest frequency that the voice has.")  # noqa: N815
+
+
+class ReferenceView(BaseModel):
+    """The result of the recording's preparation."""
+
+    decodedSeconds: float = Field(  # noqa: N815
+        description="Seconds of audio that were decoded; not all where the beginning has speech enough."
+    )
     speechSeconds: float = Field(description="Speech in the reference.")  # noqa: N815
     startSeconds: float = Field(description="Where the reference begins in the recording.")  # noqa: N815
     endSeconds: float = Field(description="Where it ends.")  # noqa: N815
@@ -141,6 +157,9 @@ class ReferenceView(BaseModel):
     gainDb: float = Field(description="Change of level.")  # noqa: N815
     clippedPercent: float = Field(description="Samples at full scale in the recording.")  # noqa: N815
     sampleRate: int = Field(description="Hz.")  # noqa: N815
+    quality: QualityView | None = Field(
+        None, exclude_if=is_none, description="How good it is; absent for voices that an earlier version made."
+    )
 
 
 class VoiceView(BaseModel):
@@ -151,11 +170,13 @@ class VoiceView(BaseModel):
     status: VoiceStatus
     createdAt: datetime  # noqa: N815 - the client's spelling
     updatedAt: datetime  # noqa: N815
-    promptText: str = Field("", description="What the recording says, as given when training.")  # noqa: N815
-    error: str | None = Field(None, description="Why the voice failed, a sentence.")
-    code: str | None = Field(None, description="The same for programs.")
-    reference: ReferenceView | None = Field(None, description="What became of the recording; once ready.")
-    deviceId: str | None = Field(None, description="Only in the admin view.")  # noqa: N815
+    promptText: str = Field("", description="The transcript of the recording, as given when training.")  # noqa: N815
+    error: str | None = Field(None, exclude_if=is_none, description="Why the voice failed, a sentence.")
+    code: str | None = Field(None, exclude_if=is_none, description="The same for programs.")
+    reference: ReferenceView | None = Field(
+        None, exclude_if=is_none, description="What became of the recording; once ready."
+    )
+    deviceId: str | None = Field(None, exclude_if=is_none, description="Only in the admin view.")  # noqa: N815
 
 
 class VoiceAnswer(BaseModel):
@@ -168,11 +189,11 @@ class VoicesAnswer(BaseModel):
     """Voices, newest first."""
 
     data: list[VoiceView]
-    total: int = Field(description="How many there are, whatever the page.")
+    total: int = Field(description="Number of voices, whatever the page.")
 
 
 class Deleted(BaseModel):
-    """A voice that is gone."""
+    """A deleted voice."""
 
     id: str
     deleted: Literal[True] = True
@@ -182,106 +203,6 @@ class DeletedAnswer(BaseModel):
     """Answer of a deletion."""
 
     data: Deleted
-
-
-class SpeechView(BaseModel):
-    """Finished speech."""
-
-    audioUrl: str = Field(description="Where the file is, relative to this entry.")  # noqa: N815 - the client's
-    duration: float = Field(description="Seconds.")
-    format: AudioFormat
-    bytes: int
-
-
-class SpeechAnswer(BaseModel):
-    """Answer of a synthesis."""
-
-    data: SpeechView
-
-
-class DownloadView(BaseModel):
-    """How far the model's download is."""
-
-    bytes: int
-    total_bytes: int | None
-    percent: float | None
-    bytes_per_second: float | None
-
-
-class EngineView(BaseModel):
-    """The engine's state."""
-
-    state: str = Field(description="starting, downloading, loading, ready, failed or unreachable.")
-    message: str = Field(description="The state in words.")
-    model: str
-    sample_rate: int | None
-    download: DownloadView | None
-
-
-class QueueView(BaseModel):
-    """Who waits for the engine."""
-
-    waiting: int
-    limit: int
-
-
-class VoiceHealth(EntryHealth):
-    """State of the voice entry."""
-
-    engine: EngineView
-    queue: QueueView
-
-
-class Readiness(BaseModel):
-    """Synthesis can work."""
-
-    ready: Literal[True] = True
-
-
-class OpenAISpeechBody(Request):
-    """OpenAI's speech request, and the device whose voices are meant."""
-
-    model: str = Field("tts-1", max_length=200, description="Any name: there is one engine.")
-    input: str = Field(min_length=1, description="What is said.")
-    voice: str = Field(min_length=1, max_length=MAX_NAME, description="A voice's id or name.")
-    response_format: AudioFormat = Field(AudioFormat.MP3)
-    speed: float = Field(1.0, ge=MIN_SPEED, le=MAX_SPEED)
-    instructions: Prompt | None = Field(None, description="How it is said; ignored by models that can't be instructed.")
-    stream_format: Literal["audio"] | None = Field(None, description="Audio is what is streamed.")
-    device_id: Annotated[DeviceId | None, BeforeValidator(_blank_is_none)] = Field(
-        None, description="Whose voices; else header X-Device-ID. Without one: any voice by id."
-    )
-
-
-class OpenAIModel(BaseModel):
-    """A model in OpenAI's terms."""
-
-    id: str
-    object: Literal["model"] = "model"
-    created: int = 0
-    owned_by: str = "twinport"
-
-
-class OpenAIModels(BaseModel):
-    """All models."""
-
-    object: Literal["list"] = "list"
-    data: list[OpenAIModel]
-
-
-class OpenAIVoice(BaseModel):
-    """A usable voice."""
-
-    id: str
-    name: str
-    object: Literal["voice"] = "voice"
-
-
-class OpenAIVoices(BaseModel):
-    """All usable voices of a device."""
-
-    object: Literal["list"] = "list"
-    data: list[OpenAIVoice]
 
 
 def view_voice(voice: Voice, language: Language, *, admin: bool = False) -> VoiceView:
@@ -297,27 +218,32 @@ def view_voice(voice: Voice, language: Language, *, admin: bool = False) -> Voic
         promptText=voice.prompt_text,
         error=failed.sentence(language) if failed else None,
         code=failed.code if failed else None,
-        reference=None
-        if report is None
-        else ReferenceView(
-            decodedSeconds=report.decoded_seconds,
-            speechSeconds=report.speech_seconds,
-            startSeconds=report.start_seconds,
-            endSeconds=report.end_seconds,
-            cut=report.cut,
-            gainDb=report.gain_db,
-            clippedPercent=report.clipped_percent,
-            sampleRate=report.sample_rate,
-        ),
+        reference=_view_report(report, language) if report is not None else None,
         deviceId=voice.device_id if admin else None,
     )
 
 
-def view_speech(finished: StoredSpeech) -> SpeechView:
-    """Finished speech and where it lies."""
-    return SpeechView(
-        audioUrl=f"/files/{finished.filename}",
-        duration=round(finished.seconds, 3),
-        format=finished.audio_format,
-        bytes=finished.size,
+def _view_report(report: ReferenceReport, language: Language) -> ReferenceView:
+    return ReferenceView(
+        decodedSeconds=report.decoded_seconds,
+        speechSeconds=report.speech_seconds,
+        startSeconds=report.start_seconds,
+        endSeconds=report.end_seconds,
+        cut=report.cut,
+        gainDb=report.gain_db,
+        clippedPercent=report.clipped_percent,
+        sampleRate=report.sample_rate,
+        quality=_view_quality(report.quality, language) if report.quality is not None else None,
+    )
+
+
+def _view_quality(quality: ReferenceQuality, language: Language) -> QualityView:
+    said = {code: ADVICE[code].sentence(language) for code in quality.advice}
+    return QualityView(
+        grade=quality.grade,
+        advice=[AdviceView.model_validate({"code": code, "message": message}) for code, message in said.items()],
+        backgroundDb=quality.background_db,
+        reverberationSeconds=quality.reverberation_seconds,
+        clippedPercent=quality.clipped_percent,
+        bandwidthHz=quality.bandwidth_hz,
     )

@@ -2,220 +2,146 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
+from typing import Annotated, NoReturn
 
 import structlog
-from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse, Response
-from starlette.types import Receive, Scope, Send
 
-from gateway.domain.engine import broken_stream
 from gateway.domain.errors import GatewayError, not_found
-from gateway.domain.naming import is_printable, is_voice_id
-from gateway.domain.speech import OPENAI_PCM_RATE, AudioFormat, SpeechMode, SpeechOrder, choose_mode
-from gateway.domain.text import clean_text
-from gateway.domain.voice import Voice, VoiceStatus
-from gateway.infrastructure.audio import EncodingFailed
-from gateway.infrastructure.cosyvoice import StreamBroken
-from gateway.services.synthesis import ATTEMPTS, Speaker, Synthesis
-from gateway.web.disconnect import disconnected
-from gateway.web.middleware.access import presented_key
-from gateway.web.openapi import operation
-from gateway.web.params import parse_json, parse_query, validate
-from gateway.web.routing import Route
-from gateway.web.voice.lookup import find_voice, require_usable, speaker_of
-from gateway.web.voice.models import (
-    AnyDeviceQuery,
-    DeviceHeader,
+from gateway.domain.voice.speech import OPENAI_PCM_RATE, AudioFormat, SpeechMode, SpeechOrder, choose_mode
+from gateway.domain.voice.text import silence_in
+from gateway.domain.voice.voice import Voice
+from gateway.services.voice.producer import Speaker
+from gateway.services.voice.timed import TimedSpeech
+from gateway.web.errors import HttpError
+from gateway.web.language import preferred_language
+from gateway.web.operation import ANY_METHOD, Content, Rate
+from gateway.web.routing import operation
+from gateway.web.voice.addresses import no_such_address
+from gateway.web.voice.models import AnyDeviceQuery, DeviceHeader
+from gateway.web.voice.openai_voices import find_speaker, requested_device, usable_voices
+from gateway.web.voice.speech import SPEECH_HEADER, SentSpeech, sound_headers
+from gateway.web.voice.speech_models import (
+    AudioModels,
+    Manner,
     OpenAIModel,
     OpenAIModels,
     OpenAISpeechBody,
-    OpenAIVoice,
     OpenAIVoices,
 )
-from gateway.web.voice.speech import SentSpeech, sound_headers
-from gateway.web.voice.state import VoiceRequest
-from gateway.web.voice.voices import BUSY
+from gateway.web.voice.speech_stream import SpeechStream, events_of, sound_of
+from gateway.web.voice.state import VoiceRequest, VoiceState
+from gateway.web.voice.voices import BUSY, FULL
 
-# Names that OpenAI's clients come with; all mean the one engine.
+# Model names that OpenAI's clients send; all mean the one engine.
 MODEL_ALIASES = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts")
-MAX_LISTED = 1000
-
-log = structlog.stdlib.get_logger(__name__)
 
 
-def openai_voice_not_found(voice: str) -> GatewayError:
-    """No such voice where the client may look."""
-    return GatewayError(
-        "voice_not_found",
-        404,
-        zh=f"声音 {voice!r} 不存在。按名称查找时，请用请求头 X-Device-ID 或参数 device_id 指明设备。",
-        en=f"There is no voice {voice!r}. To find one by name, name its device in the header X-Device-ID "
-        "or the field device_id.",
-        param="voice",
+def upgrade_required() -> HttpError:
+    """The address is that of a WebSocket."""
+    return HttpError(
+        "upgrade_required",
+        426,
+        zh="该地址只接受 WebSocket 连接；一次性朗读请用 POST /v1/audio/speech。",
+        en="This address takes WebSocket connections only. To have one text spoken, use POST /v1/audio/speech.",
     )
 
 
-def _device(request: VoiceRequest, named: str | None) -> str | None:
-    """The device whose voices are meant; None: the client has not said."""
-    header = request.headers.get("x-device-id")
-    told = validate(DeviceHeader, {"X-Device-ID": _in_utf8(header)}).device_id if header else ""
-    return named or told or None
-
-
-def _in_utf8(header: str) -> str:
-    """A header's value as its sender meant it: the server reads Latin-1, clients write UTF-8."""
-    try:
-        return header.encode("latin-1").decode()
-    except UnicodeError:
-        return header
-
-
-def _sees_all(request: VoiceRequest) -> bool:
-    """Whether the client may look through all devices' voices: the administrator's view."""
-    keys = request.state["keys"]
-    return keys.required and keys.accepts_admin(presented_key(request.headers))
-
-
-async def _voice(request: VoiceRequest, voice: str, device_id: str | None) -> Voice:
-    """By id, which can't be guessed, or by name within a device."""
-    if is_voice_id(voice):
-        return await find_voice(request, voice, device_id=device_id)
-    if device_id is None and not _sees_all(request):
-        raise openai_voice_not_found(voice)
-    if not is_printable(voice):
-        raise openai_voice_not_found(voice)
-    found = await request.state["voices"].newest_named(voice, device_id=device_id)
-    if found is None:
-        raise openai_voice_not_found(voice)
-    return found
-
-
-def _order(request: VoiceRequest, body: OpenAISpeechBody, voice: Voice) -> SpeechOrder:
-    modes = request.state["engine"].state.modes
-    instruct_text = (body.instructions or "") if "instruct2" in modes else ""
+def openai_order(state: VoiceState, manner: Manner, voice: Voice, text: str) -> SpeechOrder:
+    """The order of a prepared text; it is empty where nothing can be spoken."""
+    modes = state["engine"].state.modes
+    instruct_text = (manner.instructions or "") if SpeechMode.INSTRUCT in modes else ""
     mode = choose_mode(None, prompt_text=voice.effective_prompt_text, instruct_text=instruct_text)
     return SpeechOrder(
         voice_id=voice.id,
         reference_sha256=voice.reference_sha256,
-        text=clean_text(body.input, limit=request.state["voice_settings"].max_text_chars, param="input"),
+        text=text,
         mode=mode,
         prompt_text=voice.effective_prompt_text if mode is SpeechMode.ZERO_SHOT else "",
         instruct_text=instruct_text,
-        speed=body.speed,
-        audio_format=body.response_format,
-        sample_rate=OPENAI_PCM_RATE if body.response_format is AudioFormat.PCM else 0,
+        speed=manner.engine_speed,
+        audio_format=manner.response_format,
+        sample_rate=OPENAI_PCM_RATE if manner.response_format is AudioFormat.PCM else 0,
     )
 
 
-def _headers(order: SpeechOrder) -> list[tuple[bytes, bytes]]:
-    told = sound_headers(order.audio_format, order.sample_rate)
-    return [(name.lower().encode(), value.encode()) for name, value in told.items()] + [(b"cache-control", b"no-store")]
+async def _prepared(state: VoiceState, text: str) -> str:
+    """What is to be said; empty where nothing can be.
 
-
-class SpeechStream:
-    """Speech as an answer while it is made; the status is sent only when there is sound.
-
-    Args:
-        synthesis: makes it.
-        order: what is said.
-        speaker: who asks.
+    Raises:
+        GatewayError: ``text_too_long`` (400).
     """
-
-    def __init__(self, synthesis: Synthesis, order: SpeechOrder, speaker: Speaker) -> None:
-        self._synthesis = synthesis
-        self._order = order
-        self._speaker = speaker
-        self._started = False
-        self._finished = False
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the speech, and stop as soon as the client hangs up; the server hangs up on one that reads no more.
-
-        Raises:
-            ClientDisconnect: the client has gone; the engine is free.
-        """
-        sending = asyncio.current_task()
-        leaving = asyncio.ensure_future(disconnected(receive))
-        gone = False
-
-        def interrupt(_: object) -> None:
-            nonlocal gone
-            # The server calls the end of the answer a disconnection as well.
-            if sending is not None and not self._finished:
-                gone = True
-                sending.cancel()
-
-        leaving.add_done_callback(interrupt)
-        try:
-            await self._send(scope, send)
-        except asyncio.CancelledError:
-            # A server that shuts down cancels too.
-            if gone and sending is not None and sending.uncancel() == 0:
-                raise ClientDisconnect from None
+    try:
+        return await state["openai_texts"].prepare(text, param="input")
+    except GatewayError as error:
+        if error.code != "text_empty":
             raise
-        finally:
-            leaving.remove_done_callback(interrupt)
-            leaving.cancel()
+        return ""
 
-    async def _send(self, scope: Scope, send: Send) -> None:
-        for _ in range(ATTEMPTS):
-            try:
-                async with self._synthesis.live(self._order, self._speaker) as pieces:
-                    await self._send_all(pieces, send)
-            except (StreamBroken, EncodingFailed) as error:
-                log.warning("stream cut", error=str(error), started=self._started)
-                if self._started:
-                    # Without its end the server cuts the connection, so that nobody takes the answer for whole.
-                    scope["twinport.error"] = broken_stream()
-                    return
-            else:
-                return
-        raise broken_stream()
 
-    async def _send_all(self, pieces: AsyncIterator[bytes], send: Send) -> None:
-        async for piece in pieces:
-            if not self._started:
-                self._started = True
-                await send({"type": "http.response.start", "status": 200, "headers": _headers(self._order)})
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-        if not self._started:
-            raise EncodingFailed("no sound came out")
-        self._finished = True
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+def _headers(body: OpenAISpeechBody, order: SpeechOrder) -> dict[str, str]:
+    sound = sound_headers(order.audio_format, order.sample_rate)
+    if body.stream_format == "sse":
+        sound["Content-Type"] = "text/event-stream; charset=utf-8"
+    return {**sound, **_speed(body), "Cache-Control": "no-store", SPEECH_HEADER: "stream", "Accept-Ranges": "none"}
+
+
+def _speed(body: OpenAISpeechBody) -> dict[str, str]:
+    return {"X-Speed": f"{body.engine_speed:g}"} if body.speed != 1.0 else {}
+
+
+def _stream(request: VoiceRequest, body: OpenAISpeechBody, order: SpeechOrder, speaker: Speaker) -> SpeechStream:
+    synthesis, headers = request.state["synthesis"], _headers(body, order)
+    if order.text and body.stream_format == "audio":
+        return SpeechStream(synthesis.stream(order, speaker), headers)
+    pauses = 0.0 if order.text else silence_in(body.input)
+    timed = TimedSpeech(synthesis, request.state["encoder"], order, speaker, silence=pauses)
+    if body.stream_format == "sse":
+        events = events_of(timed, text=body.input, language=preferred_language(request.headers))
+        return SpeechStream(events, headers)
+    return SpeechStream(sound_of(timed), headers)
+
+
+OpenAISpeech = Annotated[SpeechStream | SentSpeech, Content("audio/*", events=True)]
 
 
 @operation(
+    "POST",
+    "/v1/audio/speech",
     summary="Speak a text (OpenAI)",
     tag="openai",
-    takes=DeviceHeader,
-    body=OpenAISpeechBody,
-    content={"audio/*": {"schema": {"type": "string", "format": "binary"}}},
     errors={
         400: "A field is missing or not valid, or the text can't be spoken.",
         404: "No such voice.",
         409: "The voice failed.",
-        429: "Too many requests of one device.",
+        429: "Too many requests of one device, or the key's limit of the day is reached.",
         502: "The engine failed.",
         503: BUSY,
+        507: FULL,
     },
     openai=True,
+    rate=Rate.HANDLER,
 )
-async def speech(request: VoiceRequest) -> SpeechStream | SentSpeech:
-    """Streams: the first bytes leave as soon as the engine gives some. Hanging up frees the engine, and so does reading
-    nothing for a minute. Speech that was made before by /v1/tts is served from the store."""
-    body = await parse_json(request, OpenAISpeechBody)
-    device_id = _device(request, body.device_id)
-    voice = await _voice(request, body.voice, device_id)
-    await request.state["device_limiter"].check(voice.device_id)
-    require_usable(voice)
-    order = _order(request, body, voice)
+async def create_speech(request: VoiceRequest, body: OpenAISpeechBody, headers: DeviceHeader) -> OpenAISpeech:
+    """Streams: the first bytes are sent as soon as the engine returns some. A disconnect frees the engine seconds
+    later, unless another client follows the same speech; slow reading costs the engine nothing. A stream that was cut
+    can be requested again and is not made twice; speech that was made before is served from the store. Text that has
+    nothing to speak gives a short silence. With ``"stream_format": "sse"``: OpenAI's events, with the times of the
+    sentences in ``marks`` and, at the end, in ``sentences``."""
+    device_id = requested_device(request, body.device_id, headers.device_id)
+    voice, speaker = await find_speaker(request, body.voice, device_id)
+    await request.state["device_limiter"].check(speaker.device_id)
+    order = openai_order(request.state, body, voice, await _prepared(request.state, body.input))
     structlog.contextvars.bind_contextvars(voice_id=voice.id, characters=len(order.text))
-    stored = await request.state["synthesis"].stored(order)
-    if stored is not None:
-        return SentSpeech(request.state["speech_store"], stored.filename, sample_rate=order.sample_rate)
-    return SpeechStream(request.state["synthesis"], order, speaker_of(request, voice))
+    stored = await request.state["synthesis"].stored(order) if body.stream_format == "audio" else None
+    if stored is None:
+        return _stream(request, body, order, speaker)
+    return SentSpeech(
+        request.state["speech_store"],
+        stored.filename,
+        sample_rate=order.sample_rate,
+        doubt=stored.doubt,
+        more=_speed(body),
+    )
 
 
 def _models(request: VoiceRequest) -> list[OpenAIModel]:
@@ -224,44 +150,98 @@ def _models(request: VoiceRequest) -> list[OpenAIModel]:
     return [OpenAIModel(id=name) for name in dict.fromkeys(names)]
 
 
-@operation(summary="Models (OpenAI)", tag="openai", answer=OpenAIModels, openai=True)
-async def models(request: VoiceRequest) -> Response:
+@operation("GET", "/v1/models", summary="Models (OpenAI)", tag="openai", openai=True)
+async def list_models(request: VoiceRequest) -> OpenAIModels:
     """The engine's model, and the names that OpenAI's clients use; all mean the same."""
-    return JSONResponse(OpenAIModels(data=_models(request)).model_dump(mode="json"))
-
-
-@operation(summary="One model (OpenAI)", tag="openai", answer=OpenAIModel, errors={404: "No such model."}, openai=True)
-async def model(request: VoiceRequest) -> Response:
-    """One of the models."""
-    name = request.path_params["model"]
-    for known in _models(request):
-        if known.id == name:
-            return JSONResponse(known.model_dump(mode="json"))
-    raise not_found()
+    return OpenAIModels(data=_models(request))
 
 
 @operation(
-    summary="Voices (OpenAI)",
+    "GET",
+    "/v1/models/{model:path}",
+    summary="One model (OpenAI)",
     tag="openai",
-    query=AnyDeviceQuery,
-    takes=DeviceHeader,
-    answer=OpenAIVoices,
-    errors={400: "The device's id is not valid."},
+    errors={404: "No such model."},
     openai=True,
 )
-async def voices(request: VoiceRequest) -> Response:
-    """Ready voices of the device in X-Device-ID (or ?device_id=); with an administrator's key and no device: all."""
-    device_id = _device(request, parse_query(request, AnyDeviceQuery).device_id)
-    if device_id is None and not _sees_all(request):
-        return JSONResponse(OpenAIVoices(data=[]).model_dump(mode="json"))
-    found, _ = await request.state["voices"].page(device_id=device_id, limit=MAX_LISTED, offset=0)
-    ready = [OpenAIVoice(id=one.id, name=one.name) for one in found if one.status is VoiceStatus.READY]
-    return JSONResponse(OpenAIVoices(data=ready).model_dump(mode="json"))
+async def get_model(request: VoiceRequest, model: str) -> OpenAIModel:
+    """One of the models."""
+    for known in _models(request):
+        if known.id == model:
+            return known
+    raise not_found()
+
+
+# As some clients write it; without a name it is the list.
+@operation("GET", "/v1/models/", openai=True, documented=False)
+async def list_models_again(request: VoiceRequest) -> OpenAIModels:
+    """The same list."""
+    return OpenAIModels(data=_models(request))
+
+
+@operation("GET", "/v1/audio/models", summary="Models (Open WebUI)", tag="openai", openai=True)
+async def list_audio_models(request: VoiceRequest) -> AudioModels:
+    """The same models, as Open WebUI asks for them."""
+    models = _models(request)
+    return AudioModels(models=models, data=models)
+
+
+@operation("GET", "/v1/audio/voices", summary="Voices (OpenAI)", tag="openai", openai=True)
+async def list_openai_voices(request: VoiceRequest, query: AnyDeviceQuery, headers: DeviceHeader) -> OpenAIVoices:
+    """Ready voices of the device in X-Device-ID (or ?device_id=, the path or the key); with an administrator's key and
+    no device: all. The default voice is always among them."""
+    listed = await usable_voices(request, requested_device(request, query.device_id, headers.device_id))
+    return OpenAIVoices(data=listed, voices=listed)
+
+
+@operation("GET", "/v1/audio/speech/stream", openai=True, documented=False)
+async def refuse_plain_stream(request: VoiceRequest) -> NoReturn:
+    """A client that asks for the WebSocket without opening one."""
+    raise upgrade_required()
+
+
+# Our own calls have errors in our own form.
+@operation(ANY_METHOD, "/v1/voices/{rest:path}", fallback=True, documented=False)
+async def refuse_unknown_voice(request: VoiceRequest, rest: str) -> NoReturn:
+    """Nothing else is there."""
+    raise not_found()
+
+
+@operation(ANY_METHOD, "/v1/admin/{rest:path}", fallback=True, documented=False)
+async def refuse_unknown_view(request: VoiceRequest, rest: str) -> NoReturn:
+    """Nothing else is there."""
+    raise not_found()
+
+
+@operation(ANY_METHOD, "/v1/{rest:path}", openai=True, fallback=True, documented=False)
+async def refuse_unknown(request: VoiceRequest, rest: str) -> NoReturn:
+    """OpenAI's other routes are rejected in OpenAI's own format."""
+    raise no_such_address()
+
+
+@operation(ANY_METHOD, "/v1", openai=True, fallback=True, documented=False)
+async def refuse_base(request: VoiceRequest) -> NoReturn:
+    """The base address itself."""
+    raise no_such_address()
+
+
+@operation(ANY_METHOD, "/{rest:path}", openai=True, fallback=True, documented=False)
+async def refuse_elsewhere(request: VoiceRequest, rest: str) -> NoReturn:
+    """A client with a wrong base address gets the right one."""
+    raise no_such_address()
 
 
 openai_routes = [
-    Route("/v1/audio/speech", speech, methods=["POST"]),
-    Route("/v1/audio/voices", voices),
-    Route("/v1/models", models),
-    Route("/v1/models/{model:path}", model),
+    create_speech,
+    list_openai_voices,
+    list_audio_models,
+    list_models,
+    list_models_again,
+    get_model,
+    refuse_plain_stream,
+    refuse_unknown_voice,
+    refuse_unknown_view,
+    refuse_unknown,
+    refuse_base,
+    refuse_elsewhere,
 ]

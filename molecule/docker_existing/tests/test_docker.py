@@ -33,7 +33,7 @@ def test_log_options_of_another_driver_are_not_added(host: Host) -> None:
     assert "log-opts" not in settings
 
 
-def test_docker_has_taken_the_settings_over(host: Host) -> None:
+def test_docker_has_loaded_the_settings(host: Host) -> None:
     info = json.loads(host.check_output("docker info --format '{{json .}}'"))
     assert info["LoggingDriver"] == "journald"
     assert info["LiveRestoreEnabled"] is True

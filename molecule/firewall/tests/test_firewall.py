@@ -14,9 +14,9 @@ from testinfra.host import Host
 
 PROJECT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
 INVENTORY = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"]) / "inventory"
-CONTAINERS = {"entry-video": 8383, "entry-voice": 9090, "stranger": 5000}
+CONTAINERS = {"entry-video": 8383, "entry-voice": 9090, "foreign": 5000}
 DAEMON_PORT = 7777
-DAEMON = f"systemd-run --quiet --unit=stranger busybox nc -ll -p {DAEMON_PORT} -e /bin/true"
+DAEMON = f"systemd-run --quiet --unit=foreign busybox nc -ll -p {DAEMON_PORT} -e /bin/true"
 
 
 def docker(*arguments: str) -> str:
@@ -47,7 +47,7 @@ def answer(addresses: tuple[str, str], port: int) -> bool:
     return all(answers(address, port) for address in addresses)
 
 
-def shut(addresses: tuple[str, str], port: int) -> bool:
+def closed(addresses: tuple[str, str], port: int) -> bool:
     """Tell whether a port answers over neither."""
     return not any(answers(address, port) for address in addresses)
 
@@ -96,7 +96,7 @@ def addresses(name: str) -> tuple[str, str]:
 
 @pytest.fixture(scope="module", autouse=True)
 def listeners(name: str) -> Iterator[None]:
-    """Both entries and a stranger as published containers on a network of their own, and a stranger on the host."""
+    """Both entries and a foreign service as published containers on their own network, and one on the host."""
     run = ["exec", name, "sh", "-c"]
     docker(
         *run,
@@ -107,7 +107,7 @@ def listeners(name: str) -> Iterator[None]:
                      f"busybox /busybox httpd -f -p {port} -h /")  # fmt: skip
     docker(*run, DAEMON)
     yield
-    docker(*run, f"docker rm -f {' '.join(CONTAINERS)}; docker network rm inner; systemctl stop stranger; true")
+    docker(*run, f"docker rm -f {' '.join(CONTAINERS)}; docker network rm inner; systemctl stop foreign; true")
 
 
 def test_ssh_and_both_entries_answer(addresses: tuple[str, str], ssh_port: int) -> None:
@@ -115,19 +115,19 @@ def test_ssh_and_both_entries_answer(addresses: tuple[str, str], ssh_port: int) 
 
 
 def test_nothing_else_answers(addresses: tuple[str, str]) -> None:
-    assert answer(addresses, 9090), "the address is right, so what is shut is shut by the firewall"
-    assert shut(addresses, CONTAINERS["stranger"])
-    assert shut(addresses, DAEMON_PORT)
+    assert answer(addresses, 9090), "the address is right, so closed ports are closed by the firewall"
+    assert closed(addresses, CONTAINERS["foreign"])
+    assert closed(addresses, DAEMON_PORT)
 
 
-def test_the_host_itself_reaches_what_is_shut(name: str) -> None:
-    for port in (CONTAINERS["stranger"], DAEMON_PORT):
+def test_the_host_itself_reaches_closed_ports(name: str) -> None:
+    for port in (CONTAINERS["foreign"], DAEMON_PORT):
         docker("exec", name, "busybox", "nc", "-w", "3", "127.0.0.1", str(port), "-e", "/bin/true")
 
 
 def test_containers_reach_each_other_and_the_outside(name: str) -> None:
     inside = "docker run --rm --network inner busybox /busybox"
-    docker("exec", name, "sh", "-c", f"{inside} wget -qO /dev/null http://stranger:5000/busybox")
+    docker("exec", name, "sh", "-c", f"{inside} wget -qO /dev/null http://foreign:5000/busybox")
     with socket.create_server(("", 0)) as server:
         gateway = docker("exec", name, "sh", "-c", "ip -4 route show default").split()[2]
         port = server.getsockname()[1]
@@ -138,7 +138,7 @@ def test_a_neighbour_cannot_route_to_a_container(name: str) -> None:
     neighbour = "twinport-firewalld" if name == "twinport-ufw" else "twinport-ufw"
     via = address_of(name, "IPAddress")
     target = docker(
-        "exec", name, "docker", "inspect", "--format", "{{.NetworkSettings.Networks.inner.IPAddress}}", "stranger"
+        "exec", name, "docker", "inspect", "--format", "{{.NetworkSettings.Networks.inner.IPAddress}}", "foreign"
     ).strip()
     docker("exec", neighbour, "ip", "route", "add", f"{target}/32", "via", via)
     try:
@@ -162,7 +162,7 @@ def test_it_outlives_docker_and_the_hosts_own_firewall(name: str, addresses: tup
     reload = "ufw reload" if name == "twinport-ufw" else "firewall-cmd --reload"
     docker("exec", name, "sh", "-c", f"systemctl restart docker && {reload}")
     assert eventually(addresses, 8383)
-    assert shut(addresses, CONTAINERS["stranger"])
+    assert closed(addresses, CONTAINERS["foreign"])
 
 
 def test_source_ranges_hold(name: str, addresses: tuple[str, str]) -> None:
@@ -173,19 +173,27 @@ def test_source_ranges_hold(name: str, addresses: tuple[str, str]) -> None:
         f'{{"firewall_video_sources": {mine}, "firewall_extra_ports": [{{"port": {DAEMON_PORT}}}]}}',
     )
     assert done.returncode == 0, done.stdout
-    assert shut(addresses, 8383)
+    assert closed(addresses, 8383)
     assert answer(addresses, 9090)
     assert answer(addresses, DAEMON_PORT)
 
 
-def test_a_table_changed_by_hand_is_put_back(name: str, addresses: tuple[str, str]) -> None:
+def test_a_table_changed_by_hand_is_restored(name: str, addresses: tuple[str, str]) -> None:
     docker("exec", name, "nft", "flush", "chain", "inet", "twinport", "outside")
     # Docker translates IPv4 past the host's own firewall; IPv6 goes through its proxy, which that firewall judges.
-    assert answers(addresses[0], CONTAINERS["stranger"])
+    assert answers(addresses[0], CONTAINERS["foreign"])
     done = playbook(name)
     assert done.returncode == 0, done.stdout
-    assert shut(addresses, CONTAINERS["stranger"])
+    assert closed(addresses, CONTAINERS["foreign"])
     assert answer(addresses, 8383)
+
+
+def test_a_table_with_other_comments_alone_is_kept(name: str, addresses: tuple[str, str]) -> None:
+    docker("exec", name, "sed", "-i", "s/^# Written by .*/# From another version/", "/etc/twinport/firewall.nft")
+    done = playbook(name)
+    assert done.returncode == 0, done.stdout
+    assert "# Written by" in docker("exec", name, "head", "-1", "/etc/twinport/firewall.nft")
+    assert answer(addresses, 9090)
 
 
 def test_a_firewall_that_cuts_the_connection_undoes_itself(
@@ -202,5 +210,5 @@ def test_it_is_there_again_after_a_reboot(name: str, addresses: tuple[str, str],
     docker("restart", name)
     assert all(eventually(addresses, port) for port in (ssh_port, 8383, 9090))
     docker("exec", name, "sh", "-c", DAEMON)
-    assert shut(addresses, CONTAINERS["stranger"])
-    assert shut(addresses, DAEMON_PORT)
+    assert closed(addresses, CONTAINERS["foreign"])
+    assert closed(addresses, DAEMON_PORT)

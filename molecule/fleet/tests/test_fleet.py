@@ -1,4 +1,4 @@
-"""A broken host and one that is gone never stop the others; uninstall gives a host back as it was found."""
+"""A broken and an unreachable host never stop the others; uninstall restores a host as it was found."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 
 SCENARIO = Path(__file__).resolve().parent.parent
 PROJECT = SCENARIO.parent.parent
-PLAIN, LIVED_IN, BROKEN, GONE = (f"twinport-fleet-{kind}" for kind in ("plain", "lived-in", "broken", "gone"))
-SOUND = (PLAIN, LIVED_IN)
+PLAIN, IN_USE, BROKEN, UNREACHABLE = (f"twinport-fleet-{kind}" for kind in ("plain", "in-use", "broken", "unreachable"))
+HEALTHY = (PLAIN, IN_USE)
 FOLDERS = "/etc/apt /etc/docker /etc/systemd/system /etc/ufw /etc/udev /usr/local /opt /var/lib/twinport /etc/twinport"
 # The packages that stay bring these along; daemon.json is compared by what it says.
 FROM_PACKAGES = (
@@ -87,7 +87,7 @@ def state(host: str) -> dict[str, object]:
 
 
 def differences(before: dict[str, object], after: dict[str, object]) -> dict[str, object]:
-    """What is not as it was, by kind: both values, or for sets what is gone and what is new."""
+    """What has changed, by kind: both values, or for sets the removed and the new members."""
     return {
         kind: (was - now, now - was) if isinstance(was, set) and isinstance(now, set) else (was, now)
         for kind, was in before.items()
@@ -98,13 +98,13 @@ def differences(before: dict[str, object], after: dict[str, object]) -> dict[str
 @pytest.fixture(scope="module")
 def before() -> dict[str, dict[str, object]]:
     """The sound hosts as they were found."""
-    return {host: state(host) for host in SOUND}
+    return {host: state(host) for host in HEALTHY}
 
 
 @pytest.fixture(scope="module")
 def prepared(before: dict[str, dict[str, object]]) -> Run:
     """The first stages of site.yml on all four."""
-    assert set(before) == set(SOUND)
+    assert set(before) == set(HEALTHY)
     return play("site.yml", "--tags=preflight,host")
 
 
@@ -112,7 +112,7 @@ def prepared(before: dict[str, dict[str, object]]) -> Run:
 def uninstalled(prepared: Run) -> Run:
     """Uninstalled from all four, after some data has come together."""
     assert prepared.status
-    for host in SOUND:
+    for host in HEALTHY:
         on(host, "mkdir -p /var/lib/twinport/voice_data && echo voice > /var/lib/twinport/voice_data/kept")
     return play("playbooks/uninstall.yml")
 
@@ -120,14 +120,14 @@ def uninstalled(prepared: Run) -> Run:
 def test_a_broken_host_never_stops_the_others(prepared: Run) -> None:
     assert prepared.status != 0
     assert prepared.stats[BROKEN]["failures"] == 1
-    assert prepared.stats[GONE]["unreachable"] == 1
-    for host in SOUND:
+    assert prepared.stats[UNREACHABLE]["unreachable"] == 1
+    for host in HEALTHY:
         assert (prepared.stats[host]["failures"], prepared.stats[host]["unreachable"]) == (0, 0), prepared.news
         assert on(host, "docker info --format '{{.ServerVersion}}'").strip()
         assert "chain inbound" in on(host, "nft list table inet twinport")
 
 
-def test_the_broken_host_is_told_what_is_wrong(prepared: Run) -> None:
+def test_the_broken_host_s_fault_is_reported(prepared: Run) -> None:
     assert "/etc/docker/daemon.json" in prepared.text
     assert on(BROKEN, "cat /etc/docker/daemon.json") == '{"data-root": "/data",}'
 
@@ -136,7 +136,7 @@ def test_the_second_run_changes_nothing(prepared: Run) -> None:
     again = play("site.yml", "--tags=preflight,host")
 
     assert prepared.stats[PLAIN]["changed"] > 0
-    assert {host: again.stats[host]["changed"] for host in SOUND} == dict.fromkeys(SOUND, 0), again.news
+    assert {host: again.stats[host]["changed"] for host in HEALTHY} == dict.fromkeys(HEALTHY, 0), again.news
 
 
 def test_status_shows_all_four(prepared: Run) -> None:
@@ -145,19 +145,17 @@ def test_status_shows_all_four(prepared: Run) -> None:
     report = json.loads((PROJECT / "reports" / "status.json").read_text(encoding="utf-8"))
 
     assert shown.status == 0, shown.news
-    for host in (PLAIN, LIVED_IN, BROKEN, GONE):
+    for host in (PLAIN, IN_USE, BROKEN, UNREACHABLE):
         assert host in report
         assert f"{host}: " in shown.text
-    assert report[GONE].get("unreachable") is True
+    assert report[UNREACHABLE].get("unreachable") is True
     told = {row["name"]: row["ok"] for row in report[PLAIN]["rows"]}
     assert told["disk"] is True
     assert told["cosyvoice-engine"] is told["duix-avatar-gen-video"] is False
 
 
-def test_uninstall_gives_the_host_back_and_keeps_the_data(
-    before: dict[str, dict[str, object]], uninstalled: Run
-) -> None:
-    for host in SOUND:
+def test_uninstall_restores_the_host_and_keeps_the_data(before: dict[str, dict[str, object]], uninstalled: Run) -> None:
+    for host in HEALTHY:
         assert uninstalled.stats[host]["failures"] == 0, uninstalled.news
         assert on(host, "cat /var/lib/twinport/voice_data/kept") == "voice\n"
         after = state(host)
@@ -166,8 +164,8 @@ def test_uninstall_gives_the_host_back_and_keeps_the_data(
 
 
 def test_the_port_that_was_open_before_stays_open(uninstalled: Run) -> None:
-    assert uninstalled.stats[LIVED_IN]["failures"] == 0
-    rules = on(LIVED_IN, "ufw status")
+    assert uninstalled.stats[IN_USE]["failures"] == 0
+    rules = on(IN_USE, "ufw status")
 
     assert "9090/tcp" in rules
     assert "8383/tcp" not in rules
@@ -177,12 +175,12 @@ def test_the_second_uninstall_changes_nothing(uninstalled: Run) -> None:
     assert uninstalled.stats[PLAIN]["changed"] > 0
     again = play("playbooks/uninstall.yml")
 
-    assert {host: again.stats[host]["changed"] for host in SOUND} == dict.fromkeys(SOUND, 0), again.news
+    assert {host: again.stats[host]["changed"] for host in HEALTHY} == dict.fromkeys(HEALTHY, 0), again.news
 
 
-def test_data_goes_when_told(uninstalled: Run) -> None:
+def test_data_are_deleted_on_request(uninstalled: Run) -> None:
     assert uninstalled.stats[PLAIN]["failures"] == 0
     play("playbooks/uninstall.yml", "--extra-vars=uninstall_data=true")
 
-    for host in SOUND:
+    for host in HEALTHY:
         assert on(host, "ls -d /var/lib/twinport /etc/twinport /opt/twinport 2>/dev/null || true") == ""

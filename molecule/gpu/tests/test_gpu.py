@@ -60,12 +60,13 @@ def test_duix_has_its_shared_memory_and_folders(host: Host) -> None:
 
 
 def test_cosyvoice_runs_our_server_in_the_place_of_its_own(host: Host) -> None:
-    ours = host.file("/opt/twinport/voice/server.py").sha256sum
-    place = "/opt/CosyVoice/CosyVoice/runtime/python/fastapi/server.py"
-    assert host.check_output(f"docker exec cosyvoice-engine sha256sum {place}").split()[0] == ours
+    for name in ("server.py", "cosyvoice_server/main.py"):
+        ours = host.file(f"/opt/twinport/voice/{name}").sha256sum
+        place = f"/opt/CosyVoice/CosyVoice/runtime/python/fastapi/{name}"
+        assert host.check_output(f"docker exec cosyvoice-engine sha256sum {place}").split()[0] == ours
 
 
-def test_the_entries_say_that_they_are_no_preview(host: Host) -> None:
+def test_the_entries_report_that_they_are_no_preview(host: Host) -> None:
     for port in (9090, 8383):
         command = f"import urllib.request as u; print(u.urlopen('http://127.0.0.1:{port}/health').read().decode())"
         assert json.loads(host.check_output(f'python3 -c "{command}"'))["engine_mode"] == "gpu"
@@ -78,7 +79,7 @@ def test_duix_runs_the_archives_image_by_a_tag_of_ours(host: Host) -> None:
     assert not host.run("ls /opt/twinport/video/image.tar /opt/twinport/build/cosyvoice-downloads/image.tar").stdout
 
 
-def test_status_tells_engines_and_queues(host: Host) -> None:
+def test_status_reports_engines_and_queues(host: Host) -> None:
     shown = subprocess.run(
         ["ansible-playbook", f"--inventory={SCENARIO}/inventory/", "playbooks/status.yml"],
         cwd=PROJECT,

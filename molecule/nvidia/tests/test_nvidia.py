@@ -84,10 +84,10 @@ def test_the_probe_leaves_nothing_behind(host: Host) -> None:
     ("card", "row", "status", "words"),
     [
         ("good", "gpu memory", "ok", "both engines fit"),
-        ("eight-gb", "gpu memory", "warn", "both at work at once may run out of memory"),
+        ("eight-gb", "gpu memory", "warn", "both together may run out of memory"),
         ("four-gb", "gpu memory", "fail", "video will not"),
         ("50-series", "gpu 0", "ok", "50-series"),
-        ("50-series-old-driver", "driver", "fail", "does not know 50-series cards"),
+        ("50-series-old-driver", "driver", "fail", "does not support 50-series cards"),
         ("old-driver", "driver", "fail", "470.256.02 is older than 525.60.13"),
         ("old-card", "gpu 0", "fail", "too old"),
         ("mismatch", "driver", "fail", "upgraded under the running kernel"),
@@ -97,7 +97,7 @@ def test_the_probe_leaves_nothing_behind(host: Host) -> None:
     indirect=["card"],
 )
 @pytest.mark.usefixtures("card")
-def test_preflight_tells_what_a_card_can_do(host: Host, tmp_path: Path, row: str, status: str, words: str) -> None:
+def test_preflight_reports_what_a_card_can_do(host: Host, tmp_path: Path, row: str, status: str, words: str) -> None:
     code, rows = preflight(host, tmp_path)
     assert rows[row]["status"] == status
     assert words in rows[row]["detail"]
@@ -111,6 +111,15 @@ def test_the_role_refuses_a_broken_driver(host: Host) -> None:
     done = run(host, "converge.yml")
     assert done.returncode != 0
     assert "The NVIDIA driver does not work on this host" in done.stdout
+
+
+@pytest.mark.parametrize("card", ["no-compute"], indirect=True)
+@pytest.mark.usefixtures("card")
+def test_a_card_that_shows_up_and_can_not_compute_is_noticed(host: Host) -> None:
+    done = run(host, "converge.yml")
+    assert done.returncode != 0
+    assert "cuInit failed: CUDA_ERROR_UNKNOWN (999)" in done.stdout
+    assert "no program can compute" in done.stdout
 
 
 def test_a_container_that_misses_the_gpu_is_noticed(host: Host) -> None:

@@ -9,6 +9,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+CONTAINERS = {"twinport-front", "cosyvoice-engine", "voice-gateway", "duix-avatar-gen-video", "video-gateway"}
 KEY = "molecule-key-2"
 MEDIA = Path(__file__).resolve().parents[3] / "roles/self_test/files"
 

@@ -1,4 +1,4 @@
-"""espeak-ng as a speaker with a pitch and a pace."""
+"""espeak-ng as a speaker with pitch and pace."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import numpy as np
 
 from .utils.file_utils import resample
 
-# What espeak-ng writes at for the voices used here.
+# espeak-ng's sample rate for the voices used here.
 ESPEAK_RATE = 22050
 HAN = re.compile("[\u3400-\u9fff\uf900-\ufaff]")
-# Marks for a model, not for an ear: <|en|>, <strong>, [laughter].
+# Marks for a model, not to be spoken: <|en|>, <strong>, [laughter].
 MARKS = re.compile(r"<\|[^|>]*\|>|</?[a-z]+>|\[[a-z]+\]")
 
 
 @dataclass(frozen=True)
 class Speaker:
-    """How espeak-ng is to sound."""
+    """Parameters of espeak-ng's voice."""
 
     pitch: int = 50  # espeak-ng's scale, 0 to 99
     words_per_minute: int = 165
@@ -44,14 +44,14 @@ def speak(text: str, speaker: Speaker, rate: int, speed: float = 1.0) -> Any:
 
 
 def pcm_of(wav: bytes) -> Any:
-    """The samples of a WAV written into a pipe, whose header does not know its length."""
+    """The samples of a WAV written into a pipe, whose header has no length."""
     start = wav.index(b"data") + 8
     usable = (len(wav) - start) // 2 * 2
     return np.frombuffer(wav[start : start + usable], dtype="<i2").astype(np.float32) / 32768
 
 
 def tone(rate: int, seconds: float = 0.1) -> Any:
-    """A quiet tone, for measurements in which speech must cost nothing."""
+    """A quiet tone, for measurements in which synthesis must cost nothing."""
     return (0.2 * np.sin(2 * np.pi * 220 * np.arange(int(rate * seconds)) / rate)).astype(np.float32)
 
 
@@ -70,7 +70,7 @@ def fundamental(samples: Any, rate: int) -> float:
 
 
 def pace_of(samples: Any, rate: int) -> float:
-    """Bursts of sound per second: roughly how fast somebody speaks."""
+    """Bursts of sound per second: roughly the pace of speech."""
     frame = rate // 50
     frames = samples[: len(samples) // frame * frame].reshape(-1, frame)
     if len(frames) < 2:

@@ -1,4 +1,4 @@
-"""What the stand-in is told to be, by environment variables with the prefix `PREVIEW_COSYVOICE_`."""
+"""The stand-in's switches: environment variables with the prefix `PREVIEW_COSYVOICE_`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PREFIX = "PREVIEW_COSYVOICE_"
 class Switches:
     """Each field is the variable `PREVIEW_COSYVOICE_<FIELD>`."""
 
-    # CosyVoice, CosyVoice2 or CosyVoice3; empty: told by the model's name.
+    # CosyVoice, CosyVoice2 or CosyVoice3; empty: by the model's name.
     kind: str = ""
     # path (since December 2025) or tensor (before).
     prompt: str = "path"
@@ -25,17 +25,19 @@ class Switches:
     analysis_seconds: float = 0.0
     load_seconds: float = 0.0
     # Of these, with commas: before: the first `next()` raises; within: after the first chunk; job: the language
-    # model's thread dies; memory: out of GPU memory; load: the model does not load.
+    # model's thread dies; memory: out of GPU memory; cuda: the GPU's context breaks; load: the model does not load.
     fail: str = ""
-    # 1: fail only for texts that ask for it, such as "fail before".
+    # 1: fail only for texts that request it, such as "fail before".
     fail_on_demand: int = 0
+    # Number of segments, the first ones, that stop before any sound as CosyVoice3 does now and then.
+    early_stops: int = 0
     # 1: no espeak-ng, a tenth of a second of tone for each segment, at no cost.
     free: int = 0
     # Factor on the samples; above 1 they pass full scale.
     gain: float = 1.0
     download_bytes: int = 1_000_000
     download_seconds: float = 0.0
-    # How many download attempts break off.
+    # The number of download attempts that fail.
     download_failures: int = 0
 
     def fails(self, when: str, text: str = "") -> bool:

@@ -1,4 +1,4 @@
-"""As much of a torch tensor as the package and a server touch, over a numpy array."""
+"""The part of a torch tensor's interface that the package and a server use, over a numpy array."""
 
 from __future__ import annotations
 

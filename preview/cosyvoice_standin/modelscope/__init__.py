@@ -1,4 +1,4 @@
-"""Stand-in for ModelScope: a download that takes as long, breaks off and goes on as it is told."""
+"""Stand-in for ModelScope: a download with configurable duration and interruptions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BLOCK = 65536
 
 
 def cache_folder() -> Path:
-    """ModelScope's own rule for where models lie."""
+    """ModelScope's own rule for the folders of models."""
     return Path(os.environ.get("MODELSCOPE_CACHE") or Path.home() / ".cache" / "modelscope") / "hub"
 
 
@@ -25,7 +25,7 @@ def model_kind(model_id: str) -> str:
 
 
 def snapshot_download(model_id: str, local_files_only: bool = False) -> str:
-    """The model's folder, downloaded if need be; what came of an interrupted download is kept.
+    """The model's folder, downloaded if needed; the data of an interrupted download are kept.
 
     Raises ConnectionError as often as the switches say.
     """
@@ -42,7 +42,7 @@ def snapshot_download(model_id: str, local_files_only: bool = False) -> str:
 
 
 def fetch(beside: Path, folder: Path, switches: Switches) -> None:
-    """Write the weights block by block beside their place, then move them there."""
+    """Write the weights block by block to a temporary folder, then move them into place."""
     beside.mkdir(parents=True, exist_ok=True)
     weights, failures = beside / "llm.pt", beside / "failures"
     failed = int(failures.read_text(encoding="utf-8")) if failures.exists() else 0

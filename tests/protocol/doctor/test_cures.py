@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from module_utils.engine_doctor.commands import Commands
-from module_utils.engine_doctor.docker_cli import Docker, DockerError
-from module_utils.engine_doctor.doctor import Visit
-from module_utils.engine_doctor.recreation import Changes, recreate
-from module_utils.engine_doctor.settings import Pip
+from doctor.commands import Commands
+from doctor.docker_cli import Docker, DockerError
+from doctor.doctor import Visit
+from doctor.recreation import Changes, recreate
+from doctor.settings import Pip
 from tests.support import broken_engines as engines
 from tests.support.hand_run import Lab, docker, logs, wait_for
 
 pytestmark = pytest.mark.slow
+TRACEBACK = r"Traceback (most recent call last):\n  File a, line 1\n{}\n"  # for printf
+SHM = "ERROR: Unexpected bus error encountered in worker. This might be caused by insufficient shared memory"
 
 
 def found(visit: Visit) -> list[str]:
@@ -61,6 +63,30 @@ def test_a_mounted_server_file_is_replaced_on_the_host(lab: Lab) -> None:
     assert own.read_text() == engines.FIXED_SERVER
 
 
+def test_the_package_behind_a_server_is_copied_with_it(lab: Lab) -> None:
+    files = {
+        "server.py": b"import cosyvoice_server.program\n",
+        "cosyvoice_server/__init__.py": b"",
+        "cosyvoice_server/program.py": engines.FIXED_SERVER.encode(),
+    }
+    package = str(Path(engines.SERVER).with_name("cosyvoice_server"))
+    name = lab.start("cosyvoice", "--restart", "always")
+    assert lab.post(name, 50000, "/inference_zero_shot") == b""
+    cure = lab.doctor(name, "cosyvoice", files=files).visit(check_mode=False)
+    assert cure.actions == (f"write {package} in {name}", f"replace {engines.SERVER} in {name}", f"restart {name}")
+    assert cure.report["findings"][0]["verified"] is True
+    assert len(lab.post(name, 50000, "/inference_zero_shot")) > 0
+    assert lab.doctor(name, "cosyvoice", files=files).visit(check_mode=False).actions == ()
+
+    docker("exec", name, "rm", "-r", package)
+    docker("restart", "--time", "1", name)
+    wait_for(lambda: "No module named 'cosyvoice_server'" in logs(name))
+    cure = lab.doctor(name, "cosyvoice", files=files).visit(check_mode=False)
+    assert found(cure) == ["server-package-missing"]
+    assert cure.actions == (f"write {package} in {name}", f"restart {name}")
+    assert len(lab.post(name, 50000, "/inference_zero_shot")) > 0
+
+
 def wheel(folder: Path) -> Path:
     """A wheel of the name and version that the catalogue asks for."""
     folder.mkdir()
@@ -89,7 +115,8 @@ def test_a_missing_package_is_installed_though_the_container_does_not_run(lab: L
     (finding,) = visit.report["findings"]
     assert (finding["id"], finding["verified"]) == ("matcha-missing", True)
     assert [entry["id"] for entry in finding["consequences"]] == [
-        "restart-loop" if policy == "always" else "container-ended"
+        "package-missing",
+        "restart-loop" if policy == "always" else "container-ended",
     ]
     assert len(lab.post(name, 50000, "/inference_zero_shot")) > 0
 
@@ -125,7 +152,7 @@ def test_faults_that_hide_behind_each_other_are_cured_in_one_visit(lab: Lab) -> 
     assert (again.actions, found(again)) == ((), [])
 
 
-def test_a_fault_whose_cause_is_gone_is_put_to_rest(lab: Lab) -> None:
+def test_a_fault_without_its_cause_is_closed(lab: Lab) -> None:
     """Its lines stay in the log; but somebody has made the folders, so nothing is done and nothing reported again."""
     name = lab.start("duix", "--volume", f"{lab.prefix}-data:/code/data")
     lab.post(name, 8383, "/easy/submit")
@@ -135,7 +162,7 @@ def test_a_fault_whose_cause_is_gone_is_put_to_rest(lab: Lab) -> None:
     assert found(lab.doctor(name, "duix").visit(check_mode=False)) == []
 
 
-def test_a_package_that_can_not_be_had_is_said_so(lab: Lab) -> None:
+def test_an_unavailable_package_is_reported(lab: Lab) -> None:
     (lab.folder / "empty").mkdir()
     pip = Pip(wheel_dir=str(lab.folder / "empty"))
     name = lab.start("cosyvoice", "--env", "NEEDS_MATCHA=1")
@@ -168,10 +195,10 @@ def test_a_model_folder_of_the_users_own_is_never_touched(lab: Lab) -> None:
     model = lab.folder / "model"
     model.mkdir()
     (model / "llm.pt").write_text("mine")
-    complaint = "RuntimeError: PytorchStreamReader failed reading zip archive: x"
-    command = f"echo '{complaint}'; exec python3 {engines.SERVER} --model_dir /models/mine"
+    complaint = TRACEBACK.format("RuntimeError: PytorchStreamReader failed reading zip archive: x")
+    command = f"printf '{complaint}'; exit 1 # --model_dir /models/mine"
     name = lab.start("cosyvoice", "--volume", f"{model}:/models/mine", command=command)
-    wait_for(lambda: "PytorchStreamReader" in logs(name))
+    wait_for(lambda: lab.state(name)["State"]["ExitCode"] == 1)
     visit = lab.doctor(name, "cosyvoice").visit(check_mode=False)
     (finding,) = visit.report["findings"]
     assert (finding["outcome"], visit.actions) == ("impossible", ())
@@ -194,14 +221,14 @@ def test_duix_gets_its_missing_folders_without_a_restart(lab: Lab) -> None:
 
 @pytest.fixture
 def listener() -> socket.socket:
-    """A stranger who listens on a port."""
+    """Another program that listens on a port."""
     server = socket.socket()
     server.bind(("127.0.0.1", 0))
     server.listen()
     return server
 
 
-def test_a_port_held_by_a_stranger_is_named_and_left_alone(lab: Lab, listener: socket.socket) -> None:
+def test_a_port_used_by_a_foreign_program_is_named_and_left_alone(lab: Lab, listener: socket.socket) -> None:
     port = listener.getsockname()[1]
     name = f"{lab.prefix}-duix"
     docker("create", "--name", name, "--publish", f"{port}:8383", lab.image, "python3", engines.DUIX)
@@ -214,7 +241,7 @@ def test_a_port_held_by_a_stranger_is_named_and_left_alone(lab: Lab, listener: s
     listener.close()
 
 
-def test_an_old_container_of_ours_gives_its_port_back(lab: Lab) -> None:
+def test_an_old_container_of_ours_frees_its_port(lab: Lab) -> None:
     old = lab.start("duix", "--publish", "8383", "--restart", "always", name=f"{lab.prefix}-old")
     port = docker("port", old, "8383").splitlines()[0].rsplit(":", 1)[1]
     name = f"{lab.prefix}-duix"
@@ -234,7 +261,7 @@ def test_a_container_is_recreated_with_more_shared_memory_and_loses_nothing(lab:
         "duix", "--volume", f"{lab.prefix}-data:/code/data", "--volume", "/anonymous", "--network", network,
         "--network-alias", "talking-head", "--env", "TOKEN=a b=c", "--label", "mine=yes", "--restart", "unless-stopped",
         "--hostname", "duix", "--publish", "127.0.0.1::8383", "--memory", "512m", "--shm-size", "64m",
-        command=f"echo This might be caused by insufficient shared memory; exec python3 {engines.DUIX}",
+        command=f"echo {SHM}; exec python3 {engines.DUIX}",
     )  # fmt: skip
     docker("network", "connect", "--alias", "second", f"{network}-2", name)
     docker("exec", name, "sh", "-c", "echo kept > /written; echo kept > /anonymous/file; echo kept > /code/data/file")
@@ -258,9 +285,7 @@ def test_a_container_is_recreated_with_more_shared_memory_and_loses_nothing(lab:
 
 
 def test_a_recreation_that_fails_brings_the_old_container_back(lab: Lab) -> None:
-    name = lab.start(
-        "duix", command=f"echo This might be caused by insufficient shared memory; exec python3 {engines.DUIX}"
-    )
+    name = lab.start("duix", command=f"echo {SHM}; exec python3 {engines.DUIX}")
     lab.post(name, 8383, "/")  # it listens
     before = lab.state(name)["Id"]
     catalogue_image = "doctor-test:there-is-no-such-image"
@@ -275,9 +300,8 @@ def test_a_recreation_that_fails_brings_the_old_container_back(lab: Lab) -> None
 
 def test_cures_that_do_not_help_end(lab: Lab) -> None:
     """A fault that comes back after each cure is treated so many times, then left in a clear state."""
-    name = lab.start(
-        "cosyvoice", command='echo "TypeError: Invalid file: tensor([[ 1"; trap exit TERM; sleep 600 & wait'
-    )
+    fault = TRACEBACK.format("TypeError: Invalid file: tensor([[ 1")
+    name = lab.start("cosyvoice", command=f"printf '{fault}'; trap exit TERM; sleep 600 & wait")
     wait_for(lambda: "tensor" in logs(name))
 
     def visit() -> Visit:
@@ -301,7 +325,7 @@ def test_cures_that_do_not_help_end(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("policy", ["no", "unless-stopped"])
-def test_what_somebody_stopped_stays_stopped(lab: Lab, policy: str) -> None:
+def test_a_stopped_container_stays_stopped(lab: Lab, policy: str) -> None:
     name = lab.start("duix", "--restart", policy)
     docker("stop", "--time", "0", name)
     visit = lab.doctor(name, "duix").visit(check_mode=False)
@@ -322,7 +346,7 @@ def test_what_docker_could_not_start_at_boot_is_started(lab: Lab) -> None:
     assert "no such file" in state["Error"]
     device.symlink_to("/dev/null")
     visit = lab.doctor(name, "duix").visit(check_mode=False)
-    assert (found(visit), visit.actions) == (["container-ended"], (f"restart {name}",))
+    assert (found(visit), visit.actions) == (["device-late"], (f"restart {name}",))
     assert visit.report["healthy"]
     assert lab.state(name)["State"]["Error"] == ""
 
@@ -336,7 +360,7 @@ def test_a_container_without_policy_that_crashed_is_started(lab: Lab) -> None:
     assert visit.report["containers"][0]["status"] == "running"
 
 
-def test_an_engine_that_is_gone_while_its_container_stays_is_started(lab: Lab) -> None:
+def test_a_dead_engine_in_a_running_container_is_started(lab: Lab) -> None:
     """The old instructions' start line went on after the engine's end."""
     name = lab.start("duix", command=f"[ -e /gone ] && exec python3 {engines.DUIX}; touch /gone; sleep 600")
     wait_for(lambda: "sleep 600" in docker("top", name))

@@ -8,19 +8,22 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
+from typing import ClassVar
 
 import pytest
 
-from bench.load import Answers, Plan, Request, apply
+from bench.load import UNIQUE, Answers, Plan, Request, apply
 
 
 class Slow(BaseHTTPRequestHandler):
     """Echoes the body's length; the second half comes a tenth of a second after the first."""
 
     protocol_version = "HTTP/1.1"
+    seen: ClassVar[list[bytes]] = []
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.seen.append(body)
         text = json.dumps(len(body)).encode().ljust(8)
         self.send_response(503 if self.path == "/busy" else 200)
         self.send_header("Content-Length", "8")
@@ -44,11 +47,20 @@ def port() -> Iterator[int]:
     server.server_close()
 
 
-def test_first_byte_and_last_byte_are_told_apart(port: int) -> None:
+def test_first_byte_and_last_byte_are_distinguished(port: int) -> None:
     answers = apply(Plan(port, [Request.of("POST", "/", b"12345")], clients=2, count=6))
     assert answers.status == [200] * 6
     assert answers.size == [8] * 6
     assert all(0 < first < total for first, total in zip(answers.first_byte, answers.total, strict=True))
+
+
+def test_each_request_has_its_own_text_where_it_is_asked_for(port: int) -> None:
+    Slow.seen.clear()
+    body = f"text={UNIQUE};".encode()
+    assert apply(Plan(port, [Request.of("POST", "/", body)], clients=2, count=6)).errors == 0
+    assert len(set(Slow.seen)) == 6
+    assert {len(text) for text in Slow.seen} == {len(body)}
+    assert all(text.startswith(b"text=") and text.endswith(b";") for text in Slow.seen)
 
 
 def test_answers_name_their_request_and_errors_are_counted(port: int) -> None:

@@ -20,7 +20,7 @@ def scripted(calls: list[str], name: str, values: list[float]) -> Callable[[], S
     return run
 
 
-def test_variants_take_turns_and_the_order_turns_round() -> None:
+def test_variants_take_turns_in_alternating_order() -> None:
     calls: list[str] = []
     Rounds.of({name: scripted(calls, name, [1, 1, 1]) for name in "ABC"}, 3)
     assert "".join(calls) == "ABCCBAABC"

@@ -45,7 +45,7 @@ def test_a_case_replaces_its_own_figures_and_leaves_the_others(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_the_table_says_what_is_missed() -> None:
+def test_the_table_shows_missed_goals() -> None:
     screen = io.StringIO()
     results.show("title", [MISSED, PLAIN], Console(file=screen, force_terminal=False))
     lines = screen.getvalue().splitlines()

@@ -88,7 +88,7 @@ def test_a_process_that_is_no_docker_engine_is_never_ended(tmp_path: Path, monke
     assert not (tmp_path / "dockerd.pid").exists()
 
 
-def test_docker_says_why_it_failed() -> None:
+def test_docker_s_reason_for_a_failure_is_shown() -> None:
     with pytest.raises(HostError, match="docker"):
         docker("inspect", "twinport-no-such-object")
 

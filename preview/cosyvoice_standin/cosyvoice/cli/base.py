@@ -1,4 +1,4 @@
-"""What the stand-in's classes of both generations share."""
+"""The common part of the stand-in's classes of both generations."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ class BaseCosyVoice:
         self.frontend = self._frontend(kind, switches)
         self.model = SpeechModel(kind, self.sample_rate, switches)
         self._switches = switches
+        self._early_stops = switches.early_stops
         log.info("stand-in %s loaded, options %s", kind, options)
 
     def _frontend(self, kind: str, switches: Switches) -> FrontEnd:
@@ -100,6 +101,14 @@ class BaseCosyVoice:
         log.info("synthesis text %s", text)
         if self._switches.fails("before", text):
             raise RuntimeError("the stand-in was told to fail before the stream")
+        if self._switches.fails("cuda", text):
+            raise RuntimeError("CUDA error: device-side assert triggered\nCompile with `TORCH_USE_CUDA_DSA`.")
+        if self._early_stops:
+            self._early_stops -= 1
+            raise RuntimeError(
+                "Calculated padded input size per channel: (3). Kernel size: (4). "
+                "Kernel size can't be greater than actual input size"
+            )
         started = time.monotonic()
         for output in self.model.tts(**entry, stream=stream, speed=speed):
             seconds = max(1e-6, output["tts_speech"].shape[1] / self.sample_rate)

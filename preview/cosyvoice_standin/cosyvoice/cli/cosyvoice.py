@@ -21,7 +21,7 @@ CosyVoice3: type[BaseCosyVoice] = _generation.CosyVoice3
 
 
 def AutoModel(**kwargs: Any) -> BaseCosyVoice:  # noqa: N802 - the real package's name
-    """The class that a model's folder asks for. Raises TypeError where it asks for none."""
+    """The class for a model's folder. Raises TypeError if there is none."""
     for kind in (CosyVoice, CosyVoice2, CosyVoice3):
         if (Path(kwargs["model_dir"]) / f"{kind.__name__.lower()}.yaml").exists():
             return kind(**kwargs)

@@ -23,7 +23,7 @@ PRESETS = {"中文女": 210.0, "中文男": 120.0, "英文女": 220.0, "英文�
 
 
 class FrontEnd:
-    """What both generations share. `spk2info` maps a speaker's name to features, as in the real package."""
+    """The common part of both generations. `spk2info` maps a speaker's name to features, as in the real package."""
 
     def __init__(self, sample_rate: int, presets: bool, switches: Switches) -> None:
         self.sample_rate = sample_rate
@@ -64,7 +64,7 @@ class FrontEnd:
         else:
             feature, length = self._extract_speech_feat(prompt)
             speech = self._speech_16k(prompt).numpy().reshape(-1)
-        # The real package's own words for its limits.
+        # The real package's own messages for its limits.
         assert len(speech) / 16000 <= 30, "do not support extract speech token for audio longer than 30s"  # noqa: S101
         assert len(speech) >= 400, f"choose a window size 400 that is [2, {len(speech)}]"  # noqa: S101
         time.sleep(self.switches.analysis_seconds)
@@ -130,7 +130,7 @@ class PathFrontEnd(FrontEnd):
 
 
 class TensorFrontEnd(FrontEnd):
-    """Until October 2025: the prompt is a 16 kHz tensor, and a known speaker's entry is handed out uncopied."""
+    """Until October 2025: the prompt is a 16 kHz tensor, and a known speaker's entry is returned uncopied."""
 
     def _extract_speech_feat(self, prompt: Any) -> tuple[Tensor, Tensor]:
         return self._features(resample(prompt.numpy().reshape(-1), 16000, self.sample_rate))

@@ -1,7 +1,7 @@
 """The stand-in's network: a thread that makes speech tokens, and a loop that turns them into sound.
 
-It keeps the real model's anatomy (session dictionaries, `llm_job` in a thread of its own for each segment, growing
-hops) because a server has to cope with what follows from it.
+It has the real model's structure (session dictionaries, `llm_job` in a thread of its own for each segment, growing
+hops) because a server has to handle its consequences.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..tensor import Tensor
 # Speech tokens for each second of sound.
 TOKENS_PER_SECOND = 25
 END_OF_PROMPT = "<|endofprompt|>"
-# Words in an instruction that the stand-in obeys: pattern, factor on the pace.
+# Words in an instruction that the stand-in follows: pattern, factor on the pace.
 PACES = (("快", 1.4), ("fast", 1.4), ("慢", 0.7), ("slow", 0.7))
 
 
@@ -39,7 +39,7 @@ class SpeechModel:
         self.hift_cache_dict: dict[str, Any] = {}
 
     def llm_job(self, text: str, prompt_text: str, voice: Tensor, speed: float, uuid: str) -> None:
-        """Fill the token list of session `uuid`; its sound lies ready in `hift_cache_dict`."""
+        """Fill the token list of session `uuid`; its sound is in `hift_cache_dict`."""
         if self.kind == "CosyVoice3":
             assert END_OF_PROMPT in prompt_text + text, (  # noqa: S101 - the real model's own words
                 "<|endofprompt|> not detected in CosyVoice3 text or prompt_text, check your input!"
@@ -105,7 +105,7 @@ class SpeechModel:
             if made - done >= self.token_hop_len:
                 yield self._sound(session, done, done + self.token_hop_len)
                 done += self.token_hop_len
-                # As in the real models 2 and 3 it grows for good.
+                # As in the real models 2 and 3 it only grows.
                 if self.kind != "CosyVoice":
                     self.token_hop_len = min(4 * TOKENS_PER_SECOND, 2 * self.token_hop_len)
             elif self.llm_end_dict[session]:

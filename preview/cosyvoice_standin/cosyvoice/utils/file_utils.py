@@ -1,4 +1,4 @@
-"""Reading a reference the way CosyVoice's own helper does: mono, resampled, with the same refusals."""
+"""Reading a reference the way CosyVoice's own helper does: mono, resampled, with the same errors."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Stand-in for Matcha-TTS: it is only looked for, never called."""
+"""Stand-in for Matcha-TTS: it is only imported, never called."""
