@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -19,11 +20,28 @@ ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60.0
 
 
+# Below what the system gives to clients and to servers that ask for any port: between two starts of a server, none of
+# them can take its port.
+SERVER_PORTS = range(10_000, 32_768)
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """A TCP port that was free a moment ago."""
+    """A TCP port that was free a moment ago, and that this process was not given before."""
+    while True:
+        port = random.SystemRandom().choice(SERVER_PORTS)
+        if port not in _given and _is_free(port):
+            _given.add(port)
+            return port
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 @dataclass

@@ -71,11 +71,12 @@ class DuixServer(Server):
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             assert self.process is not None
+            with socket.socket() as probe:
+                listens = probe.connect_ex(("127.0.0.1", self.port)) == 0
             if self.process.poll() is not None:
                 raise AssertionError(f"engine ended with {self.process.returncode}:\n{self.output()}")
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
+            if listens:
+                return
             time.sleep(0.05)
         raise AssertionError(f"engine does not listen:\n{self.output()}")
 
