@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import sys
@@ -9,12 +10,16 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+import yaml
+
 from bench.context import Context
 from bench.measure import Figure, Rounds, Sample, at_most
 from bench.processes import run_to_end
-from bench.servers.match_log import known
+from doctor import catalogue
+from tests.support.servers import ROOT
 
 MIB = 2**20
+CATALOGUE = ROOT / "doctor" / "known_errors.yml"
 # In the format of `docker logs --timestamps`; numbers make every line different.
 HEALTHY = (
     'INFO:     172.18.0.3:{a} - "POST /inference_zero_shot HTTP/1.1" 200 OK',
@@ -69,8 +74,9 @@ def _write_log(path: Path, size: int, faults: Sequence[str]) -> int:
     return path.stat().st_size
 
 
-def _patterns() -> list[str]:
-    return ["*".join(part.decode() for part in p.parts) for e in known().select("cosyvoice", "log") for p in e.patterns]
+def _patterns(document: object) -> list[str]:
+    errors = catalogue.parse(document).select("cosyvoice", "log")
+    return ["*".join(part.decode() for part in pattern.parts) for error in errors for pattern in error.patterns]
 
 
 def _expression(pattern: str) -> str:
@@ -85,17 +91,17 @@ def _run(command: Sequence[str], size: int, *, locale: str = "C.UTF-8") -> Sampl
     return {"seconds": ended.seconds, "rate": size / MIB / ended.seconds, "memory": ended.peak_mib}
 
 
-def _matcher(path: Path) -> list[str]:
-    return [sys.executable, "-m", "bench.servers.match_log", str(path)]
-
-
-def _findings(path: Path) -> float:
-    return float(run_to_end(_matcher(path), environment={}).output)
+def _findings(matcher: Sequence[str], path: Path) -> float:
+    return float(run_to_end([*matcher, str(path)], environment={}).output)
 
 
 def measure(context: Context) -> list[Figure]:
     """Time and memory on a log with faults; findings in a healthy one."""
-    patterns = _patterns()
+    document = yaml.safe_load(CATALOGUE.read_text(encoding="utf-8"))
+    patterns = _patterns(document)
+    known = context.folder / "known_errors.json"
+    known.write_text(json.dumps(document), encoding="utf-8")
+    matcher = [sys.executable, "-m", "bench.servers.match_log", str(known)]
     expressions = context.folder / "patterns"
     expressions.write_text("\n".join(map(_expression, patterns)) + "\n", encoding="utf-8")
     log, healthy = context.folder / "engine.log", context.folder / "healthy.log"
@@ -103,7 +109,7 @@ def measure(context: Context) -> list[Figure]:
     _write_log(healthy, (16 if context.quick else 100) * MIB, ())
     grep = ["grep", "-aEc", "-f", str(expressions), str(log)]
     variants: dict[str, Callable[[], Sample]] = {
-        "twinport": partial(_run, _matcher(log), size),
+        "twinport": partial(_run, [*matcher, str(log)], size),
         "grep": partial(_run, grep, size),
         "grep (LC_ALL=C)": partial(_run, grep, size, locale="C"),
     }
@@ -120,6 +126,10 @@ def measure(context: Context) -> list[Figure]:
             f"{label}, time/twinport beside bytes", "twinport", "seconds", "s", against="grep (LC_ALL=C)", goal=goal
         ),
         rounds.figure(f"{label}, memory/twinport", "twinport", "memory", "MiB", against="grep", goal=at_most(64.0)),
-        Figure("doctor/findings in 100 MiB of healthy log/twinport", _findings(healthy), "findings", goal=none),
-        Figure(f"doctor/findings in {size // MIB} MiB of log with faults/twinport", _findings(log), "findings"),
+        Figure(
+            "doctor/findings in 100 MiB of healthy log/twinport", _findings(matcher, healthy), "findings", goal=none
+        ),
+        Figure(
+            f"doctor/findings in {size // MIB} MiB of log with faults/twinport", _findings(matcher, log), "findings"
+        ),
     ]

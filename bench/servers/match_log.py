@@ -1,26 +1,21 @@
-"""The doctor's matcher on one log file: ``python -m bench.servers.match_log FILE`` prints the number of findings."""
+"""The doctor's matcher on one log file: ``python -m bench.servers.match_log CATALOGUE FILE``.
+
+Prints the number of findings. The catalogue is JSON, as on a host.
+"""
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
-
-import yaml
 
 from doctor import catalogue
 from doctor.log_matcher import BLOCK, LogMatcher, Rules
 
-CATALOGUE = Path(__file__).resolve().parents[2] / "doctor" / "known_errors.yml"
 
-
-def known() -> catalogue.Catalogue:
-    """The doctor's catalogue."""
-    return catalogue.parse(yaml.safe_load(CATALOGUE.read_text(encoding="utf-8")))
-
-
-def main(path: str) -> int:
+def main(known: str, path: str) -> int:
     """Match the file against the known errors of CosyVoice."""
-    errors = known()
+    errors = catalogue.parse(json.loads(Path(known).read_bytes()))
     matcher = LogMatcher(Rules.of(errors.select("cosyvoice", "log"), errors.benign))
     with Path(path).open("rb") as log:
         while block := log.read(BLOCK):
@@ -30,4 +25,4 @@ def main(path: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:3]))
