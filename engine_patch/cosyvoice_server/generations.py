@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import sys
-from typing import Any, Callable, List
+from typing import Any, Callable, List, Optional
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,21 @@ def prompt_kind(model: Any) -> str:
     names = parameters(model.inference_zero_shot)
     name = names[2] if len(names) > 2 else ""
     return "tensor" if "16k" in name or "speech" in name else "path"
+
+
+def text_rules(model: Any) -> Optional[str]:
+    """What turns numbers and dates into words: `ttsfrd`, `wetext`, or `none`; None where the package does not tell.
+
+    Packages since 2025 name it and pass over a failure in silence; before, the import of one of the two had to succeed.
+    """
+    frontend = getattr(model, "frontend", None)
+    name = getattr(frontend, "text_frontend", None)
+    if isinstance(name, str):
+        return name or "none"
+    older = getattr(frontend, "use_ttsfrd", None)
+    if isinstance(older, bool):
+        return "ttsfrd" if older else "wetext"
+    return None
 
 
 def correct_prompt_rate(model: Any) -> None:

@@ -75,14 +75,17 @@ class Loader:
         self.load_seconds = round(time.monotonic() - started, 3)
         self._enter("ready")
         log.info(
-            "model=%s kind=%s prompt=%s sample_rate=%d modes=%s load_seconds=%.1f",
+            "model=%s kind=%s prompt=%s text_rules=%s sample_rate=%d modes=%s load_seconds=%.1f",
             self.settings.model,
             self.engine.kind,
             self.engine.prompt_kind,
+            self.engine.text_rules,
             self.engine.sample_rate,
             ",".join(self.engine.modes),
             self.load_seconds,
         )
+        if self.engine.text_rules == "none":
+            log.error("the text rules are missing: numbers and dates reach the model as they are written")
 
     def _fetch(self, model_id: str) -> str:
         self._source = Download(model_id, self.settings.download_attempts)
@@ -155,6 +158,7 @@ class Loader:
             "model": self.settings.model,
             "model_kind": engine.kind if engine else None,
             "prompt_kind": engine.prompt_kind if engine else None,
+            "text_rules": engine.text_rules if engine else None,
             "sample_rate": engine.sample_rate if engine else None,
             "modes": engine.modes if engine else [],
             "speakers": engine.speakers if engine else [],

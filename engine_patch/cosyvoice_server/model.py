@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, Generator, Iterator, List, Optional, Tup
 
 from .audio import as_array, to_pcm
 from .cancellation import Cancellation
-from .generations import correct_prompt_rate, mentions, parameters, prompt_kind
+from .generations import correct_prompt_rate, mentions, parameters, prompt_kind, text_rules
 from .llm_job import LanguageModelJob
 from .order import PROMPT_MODES, Features, Order
 from .torch_state import set_seed
@@ -51,6 +51,7 @@ class Engine:
         self.sample_rate = int(model.sample_rate)
         self.kind = type(model).__name__
         self.prompt_kind = prompt_kind(model)
+        self.text_rules = text_rules(model)
         self.speakers = self._preset_speakers()
         self.modes = self._find_modes()
         self._speakers = self._copying_speakers()

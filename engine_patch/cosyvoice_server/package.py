@@ -41,7 +41,10 @@ def build_model(package: Any, folder: str, settings: Settings) -> Any:
         value = getattr(settings, option)
         if value is None:
             continue
-        if option in known:
+        if option == "load_vllm" and value:
+            # Its versions of vLLM contradict the image's other pins, and its work can't be stopped when a client leaves.
+            log.error("COSYVOICE_LOAD_VLLM is not supported and left out: the model runs without vLLM")
+        elif option in known:
             options[option] = value
         else:
             log.warning("%s is set, but %s does not know it", option, name)

@@ -24,6 +24,8 @@ class Switches:
     # Seconds that the analysis of a reference takes.
     analysis_seconds: float = 0.0
     load_seconds: float = 0.0
+    # What reads numbers, as the real frontend names it; none: what it needs could not be loaded.
+    rules: str = "wetext"
     # Of these, with commas: before: the first `next()` raises; within: after the first chunk; job: the language
     # model's thread dies; memory: out of GPU memory; cuda: the GPU's context breaks; load: the model does not load.
     fail: str = ""

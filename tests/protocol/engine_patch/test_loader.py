@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import requests
 
 from tests.support.engine import Engine, reference, running_engine
+from tests.support.servers import ROOT
 
 
 def assert_not_yet(engine: Engine, state: str) -> None:
@@ -35,6 +39,25 @@ def test_a_download_is_reported_in_bytes_and_percent(tmp_path: Path) -> None:
         engine.wait_until_ready()
         assert requests.get(f"{engine.url}/ready", timeout=10).json() == {"state": "ready"}
         assert engine.health()["load_seconds"] is not None
+
+
+def test_missing_text_rules_are_said_and_recognised(tmp_path: Path) -> None:
+    """The model speaks without them, so the state does not show it."""
+    with running_engine(tmp_path, preview_rules="none") as engine:
+        assert engine.health()["text_rules"] == "none"
+        assert engine.health()["state"] == "ready"
+        command = [sys.executable, "-m", "doctor", "match", "--engine", "cosyvoice"]
+        found = subprocess.run(command, input=engine.output(), capture_output=True, text=True, check=True, cwd=ROOT)
+    assert [match["id"] for match in json.loads(found.stdout)["findings"]] == ["text-rules-missing"]
+
+
+def test_vllm_is_left_out_with_a_sentence(tmp_path: Path) -> None:
+    """It could not load, and the container would start over and over."""
+    with running_engine(tmp_path, preview_kind="CosyVoice2", load_vllm="true") as engine:
+        log = engine.output()
+        assert "COSYVOICE_LOAD_VLLM is not supported and left out" in log
+        assert "'load_vllm'" not in log
+        assert engine.speak("cross_lingual", wav=reference(), tts_text="hello").status_code == 200
 
 
 @pytest.mark.slow

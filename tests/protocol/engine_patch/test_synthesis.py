@@ -80,6 +80,7 @@ def test_health_describes_the_loaded_model(kind: tuple[Engine, Any]) -> None:
     health = engine.health()
     assert (health["model_kind"], health["prompt_kind"], health["sample_rate"]) == (name, prompt, rate)
     assert sorted(health["modes"]) == sorted(modes_of(name))
+    assert health["text_rules"] == "wetext"
 
 
 def test_modes_that_the_model_lacks_are_refused(kind: tuple[Engine, Any]) -> None:

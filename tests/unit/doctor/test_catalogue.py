@@ -63,7 +63,6 @@ def test_other_engines_lines_are_left_alone(catalogue: Catalogue, name: str) -> 
         "failed to import ttsfrd, use wetext instead",
         "failed to import ttsfrd, use WeTextProcessing instead",
         "[E:onnxruntime] Failed to load library libonnxruntime_providers_cuda.so with error: libcufft.so.10",
-        "INFO no frontend is avaliable",
         "INFO synthesis text CUDA out of memory",
         "INFO yield speech len 4.79, rtf 0.2297",
         "[2025-05-25 23:02:15] [process.py[line:108]] [INFO] [audio_transfer >>> 发送完成数据大小:1, frameId:2893]",

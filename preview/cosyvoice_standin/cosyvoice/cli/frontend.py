@@ -28,6 +28,7 @@ class FrontEnd:
     def __init__(self, sample_rate: int, presets: bool, switches: Switches) -> None:
         self.sample_rate = sample_rate
         self.switches = switches
+        self.text_frontend = "" if switches.rules == "none" else switches.rules
         self.spk2info: dict[str, dict[str, Any]] = {}
         if presets:
             self.spk2info = {name: {"embedding": embedding(pitch, 4.0)} for name, pitch in PRESETS.items()}

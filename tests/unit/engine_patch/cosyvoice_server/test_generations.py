@@ -7,7 +7,7 @@ import types
 
 import pytest
 
-from cosyvoice_server.generations import correct_prompt_rate
+from cosyvoice_server.generations import correct_prompt_rate, text_rules
 
 
 def package_with(rate_in_code: int) -> tuple[types.ModuleType, list[int]]:
@@ -32,3 +32,20 @@ def test_the_prompt_is_analysed_at_the_models_rate(
     correct_prompt_rate(types.SimpleNamespace(sample_rate=model_rate, frontend=frontend))
     frontend._extract_speech_feat("a.wav")
     assert asked == [expected]
+
+
+@pytest.mark.parametrize(
+    ("frontend", "expected"),
+    [
+        ({"text_frontend": "wetext"}, "wetext"),
+        ({"text_frontend": "ttsfrd"}, "ttsfrd"),
+        ({"text_frontend": ""}, "none"),
+        ({"use_ttsfrd": True}, "ttsfrd"),
+        ({"use_ttsfrd": False}, "wetext"),
+        ({}, None),
+        (None, None),
+    ],
+)
+def test_what_reads_numbers_is_known(frontend: dict[str, object] | None, expected: str | None) -> None:
+    model = types.SimpleNamespace(frontend=None if frontend is None else types.SimpleNamespace(**frontend))
+    assert text_rules(model) == expected
