@@ -42,7 +42,7 @@ def build_model(package: Any, folder: str, settings: Settings) -> Any:
         if value is None:
             continue
         if option == "load_vllm" and value:
-            # Its versions of vLLM contradict the image's other pins, and its work can't be stopped when a client leaves.
+            # Its pins contradict the image's, and its work can't be stopped when a client leaves.
             log.error("COSYVOICE_LOAD_VLLM is not supported and left out: the model runs without vLLM")
         elif option in known:
             options[option] = value
