@@ -189,7 +189,7 @@ class ResumableUploads:
 
 @asynccontextmanager
 async def _entered(context: AbstractContextManager[Entered]) -> AsyncIterator[Entered]:
-    """Enter a context in a thread, which goes on where the caller is cancelled meanwhile: then it is left afterwards."""
+    """Enter a context in a thread, which a cancellation of the caller does not stop: then it is left afterwards."""
     entering = asyncio.ensure_future(anyio.to_thread.run_sync(context.__enter__))
 
     def leave(entered: asyncio.Future[Entered]) -> None:

@@ -193,13 +193,18 @@ def accepted(answer: requests.Response, what: str) -> bool:
     return False
 
 
-def open_files(server: Server) -> list[str]:
-    """The files that a server's process has open."""
+def descriptors(server: Server) -> list[str]:
+    """What a server's process has open: paths, ``socket:[…]``, ``pipe:[…]``."""
     links = []
     for link in Path(f"/proc/{server.pid}/fd").iterdir():
         with suppress(FileNotFoundError):
             links.append(str(link.readlink()))
-    return [link for link in links if link.startswith("/")]
+    return links
+
+
+def open_files(server: Server) -> list[str]:
+    """The files that a server's process has open."""
+    return [link for link in descriptors(server) if link.startswith("/")]
 
 
 def leftovers(folder: Path) -> list[Path]:
