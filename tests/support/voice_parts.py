@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -41,23 +40,6 @@ ORDER = SpeechOrder("v_" + "1" * 32, "0" * 64, "Hello.", SpeechMode.CROSS_LINGUA
 def order(text: str, audio_format: AudioFormat = AudioFormat.WAV, **more: object) -> SpeechOrder:
     """An order of one voice."""
     return replace(ORDER, text=text, audio_format=audio_format, **more)  # type: ignore[arg-type]
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Give other tasks the loop until the condition holds; the test's own timeout ends a wait in vain."""
-    while True:
-        if condition():
-            return
-        await asyncio.sleep(0.005)
-
-
-def open_below(folder: Path) -> list[str]:
-    """What this process has open of a file, or of a folder's files, deleted ones included."""
-    links = []
-    for link in Path("/proc/self/fd").iterdir():
-        with suppress(FileNotFoundError):
-            links.append(str(link.readlink()))
-    return [link for link in links if link.startswith(str(folder))]
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,14 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import requests
 
+from tests.support.open_files import descriptors_of
 from tests.support.servers import Server
 
 SOURCE = Path(__file__).with_name("nth_fault.c")
@@ -195,11 +196,7 @@ def accepted(answer: requests.Response, what: str) -> bool:
 
 def descriptors(server: Server) -> list[str]:
     """What a server's process has open: paths, ``socket:[…]``, ``pipe:[…]``."""
-    links = []
-    for link in Path(f"/proc/{server.pid}/fd").iterdir():
-        with suppress(FileNotFoundError):
-            links.append(str(link.readlink()))
-    return links
+    return descriptors_of(server.pid)
 
 
 def open_files(server: Server) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway.infrastructure.voice.growing_file import WRITE_BLOCK, GrowingFile
-from tests.support.voice_parts import open_below, until
+from tests.support.open_files import open_below, until
 
 
 def names_in(folder: Path) -> list[str]:

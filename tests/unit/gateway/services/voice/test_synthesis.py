@@ -24,9 +24,10 @@ from gateway.infrastructure.voice.growing_file import GrowingFile
 from gateway.services.voice import production
 from gateway.services.voice.producer import Speaker
 from gateway.services.voice.training import NewVoice
+from tests.support.open_files import open_below, until
 from tests.support.second_engine import PIECE_SAMPLES, RATE, ToneEngine
 from tests.support.voice import spoken_wav
-from tests.support.voice_parts import VoiceServices, open_below, order, until, voice_services
+from tests.support.voice_parts import VoiceServices, order, voice_services
 
 PIECE_BYTES = 2 * PIECE_SAMPLES
 
