@@ -35,15 +35,8 @@ RESET = struct.pack("ii", 1, 0)
 
 
 @pytest.fixture(scope="module")
-def faults(tmp_path_factory: pytest.TempPathFactory) -> Faults:
-    folder = tmp_path_factory.mktemp("faults").resolve()
-    for name in ("data", "tmp"):
-        (folder / name).mkdir()
-    return Faults(folder, folder / "control")
-
-
-@pytest.fixture(scope="module")
 def voice(faults: Faults, tmp_path_factory: pytest.TempPathFactory) -> Iterator[VoiceBench]:
+    (faults.folder / "tmp").mkdir()
     environment = {**faults.environment, "TMPDIR": str(faults.folder / "tmp")}
     with voice_bench(
         tmp_path_factory.mktemp("voice"),

@@ -26,6 +26,8 @@ ERRORS = (errno.EIO, errno.ENOSPC, errno.EROFS)
 EVERY = os.environ.get("TWINPORT_FAULTS") == "every"
 # How an entry that does not start names the disk.
 SAID = (*map(os.strerror, ERRORS), "disk")
+# SQLite opens its log a second time now and then.
+SPARE_FILES = 2
 CODES = {"storage_full", "storage_broken", "storage_read_only", "storage_busy"}
 
 
