@@ -65,6 +65,11 @@ as_brought_up:
       to do.
   type: bool
   returned: success
+networks:
+  description: The networks that compose has made for the project, by their names in its file.
+  type: list
+  elements: str
+  returned: success
 subnets:
   description: The addresses of O(network); none where it does not exist.
   type: list
@@ -84,6 +89,7 @@ from typing import Any, Dict, List, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.brought_up import NOTHING, brought_up, compose_version
+from ansible.module_utils.compose_networks import project_networks
 from ansible.module_utils.host_commands import output_of, text_of
 
 _CONTAINER = (
@@ -167,6 +173,7 @@ def main() -> None:
         memory_mib=memory_mib(),
         start_interval=has_start_interval(compose),
         as_brought_up=as_brought_up(params["project"], params["project_dir"], compose, params["record"]),
+        networks=[network.key for network in project_networks(params["project"])],
         subnets=subnets(params["network"]),
         writers={folder: writers(folder) for folder in params["folders"]},
     )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import anyio
 import anyio.to_thread
@@ -31,6 +32,7 @@ BLOCK = 1 << 20  # bytes written at once
 ACKNOWLEDGED_EVERY = 16 << 20  # bytes that a crash can cost
 SWEEP_SECONDS = 600.0
 MOST_UNFINISHED = 50  # uploads of one source
+Entered = TypeVar("Entered")
 # Takes a complete upload and a file with its content, which it may rename; returns JSON.
 Answer = Callable[[PartialUpload, Path], Awaitable[str]]
 
@@ -146,8 +148,7 @@ class ResumableUploads:
             yield await self._found(upload_id, caller)
 
     async def _append(self, upload: PartialUpload, body: AsyncIterator[bytes]) -> PartialUpload:
-        with ExitStack() as stack:
-            file = await anyio.to_thread.run_sync(stack.enter_context, self._uploads.open(upload))
+        async with _entered(self._uploads.open(upload)) as file:
             buffer = _Buffer(file, upload.length - upload.offset)
             try:
                 async for piece in body:
@@ -184,6 +185,24 @@ class ResumableUploads:
                 del self._turns[upload_id]
         if turn.scope.cancelled_caught:
             raise upload_superseded()
+
+
+@asynccontextmanager
+async def _entered(context: AbstractContextManager[Entered]) -> AsyncIterator[Entered]:
+    """Enter a context in a thread, which a cancellation of the caller does not stop: then it is left afterwards."""
+    entering = asyncio.ensure_future(anyio.to_thread.run_sync(context.__enter__))
+
+    def leave(entered: asyncio.Future[Entered]) -> None:
+        if not entered.cancelled() and entered.exception() is None:
+            context.__exit__(None, None, None)
+
+    try:
+        yield await asyncio.shield(entering)
+    finally:
+        if entering.done():
+            leave(entering)
+        else:
+            entering.add_done_callback(leave)
 
 
 class _Buffer:

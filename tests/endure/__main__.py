@@ -9,12 +9,13 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from statistics import mean
 
 from tests.endure.work import Filmer, Host, Speaker, Worker
 from tests.endure.world import World, living
+from tests.support.open_files import descriptors_of
 
 MIB = 1 << 20
 SAMPLES = 48
@@ -44,11 +45,9 @@ def sample(world: World) -> Sample:
 def open_files(pid: int) -> dict[str, int]:
     """A process's descriptors, by folder and kind of file."""
     found: Counter[str] = Counter()
-    for link in Path(f"/proc/{pid}/fd").iterdir():
-        with suppress(OSError):
-            target = str(link.readlink())
-            kind = Path(target).parent.name + "/*" + Path(target).suffix if target.startswith("/") else target
-            found[kind.partition(":")[0]] += 1
+    for target in descriptors_of(pid):
+        kind = Path(target).parent.name + "/*" + Path(target).suffix if target.startswith("/") else target
+        found[kind.partition(":")[0]] += 1
     return dict(found)
 
 

@@ -7,10 +7,15 @@ import sys
 from dataclasses import replace
 
 from gateway.__main__ import main
-from gateway.infrastructure.video import ffmpeg
+from gateway.infrastructure import sound
+from gateway.infrastructure.sandbox import Bounds
+from gateway.infrastructure.video import faces, ffmpeg
 
 if __name__ == "__main__":
-    # ffprobe is no faster than the clock of the wall, and this limit is no setting.
-    seconds = ffmpeg.PROBE_BOUNDS.wall_seconds * float(os.environ["FAST_RATE"])
-    ffmpeg.PROBE_BOUNDS = replace(ffmpeg.PROBE_BOUNDS, wall_seconds=seconds)
+    # ffmpeg and ffprobe are no faster than the clock of the wall, and these limits are no settings.
+    rate = float(os.environ["FAST_RATE"])
+    for module, name in ((ffmpeg, "PROBE_BOUNDS"), (faces, "BOUNDS")):
+        bounds: Bounds = getattr(module, name)
+        setattr(module, name, replace(bounds, wall_seconds=bounds.wall_seconds * rate))
+    sound.LIMIT_SECONDS *= rate  # type: ignore[misc]
     sys.exit(main(sys.argv[1:]))

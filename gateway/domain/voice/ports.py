@@ -6,7 +6,7 @@ Adapters live in ``gateway.infrastructure.voice``; the entry's state picks them.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -232,17 +232,24 @@ class ArchivedVoice:
 
 @dataclass(frozen=True)
 class ArchiveStream:
-    """An archive that is being made. ``size``: bytes of the whole; ``blocks``: reading them blocks."""
+    """An archive that is being made.
+
+    Attributes:
+        size: bytes of the whole.
+        blocks: reading them blocks.
+        close: closes the files that they come from.
+    """
 
     size: int
     blocks: Iterator[bytes]
+    close: Callable[[], None]
 
 
 class Archives(Protocol):
     """Voices as files that another host accepts. Blocking calls; run them in a thread."""
 
     def stream(self, voice: Voice, *, upload: Path, reference: Path) -> ArchiveStream:
-        """A voice's archive, made while it is read.
+        """A voice's archive, made while it is read; the caller closes it.
 
         Raises:
             GatewayError: ``voice_not_found``.
@@ -274,8 +281,8 @@ class Normaliser(Protocol):
 class Encoding(Protocol):
     """A running encoder."""
 
-    def encode(self, pcm: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """PCM in the encoder's format, piece by piece; call it once.
+    def encode(self, pcm: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+        """PCM in the encoder's format, piece by piece; call it once, and close what it returns.
 
         Raises:
             EncodingFailed: the encoder stopped early.
@@ -304,7 +311,8 @@ class Encoder(Protocol):
 class GrowingFile(Protocol):
     """A file that one producer writes and any number of followers read at the same time.
 
-    What is not on the disk yet is read from memory, which holds at most a few hundred KiB.
+    What is not on the disk yet is read from memory, which holds at most a few hundred KiB. It is open until its maker
+    has closed it and nobody holds it any more.
     """
 
     @property
@@ -339,15 +347,25 @@ class GrowingFile(Protocol):
             Exception: the error that the file failed with.
         """
 
+    def held(self) -> AbstractContextManager[None]:
+        """Keep it readable within the context.
+
+        Raises:
+            ValueError: it is closed already.
+        """
+
+    def close(self) -> None:
+        """Its maker needs it no more; may be called again."""
+
     def discard(self) -> None:
-        """Delete the file unless it was published; followers can still read it."""
+        """Delete the file unless it was published, and close it; who holds it can still read it."""
 
 
 class SpeechStore(Protocol):
     """Finished speech, found again by its order's fingerprint."""
 
     def begin(self) -> GrowingFile:
-        """A new file in the store, not visible until ``put``.
+        """A new file in the store, not visible until ``put``; the caller discards it in the end.
 
         Raises:
             StorageError: the reserve would be used.
@@ -364,7 +382,7 @@ class SpeechStore(Protocol):
         """The finished speech of an order, marked as used; an empty ``model`` matches any."""
 
     async def open_finished(self, finished: StoredSpeech) -> GrowingFile | None:
-        """A finished file, to be followed like one that grows; None: it was deleted just now."""
+        """A finished file, to be followed like one that grows, and closed; None: it was deleted just now."""
 
     def path_of(self, filename: str) -> Path | None:
         """The file of that name, if it is one of the store's."""

@@ -10,7 +10,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -60,22 +60,25 @@ def not_an_archive() -> GatewayError:
 def stream_archive(voice: Voice, *, upload: Path, reference: Path) -> ArchiveStream:
     """A voice's archive, made while it is read; nothing is written to the disk and sound is not compressed again.
 
+    The caller closes it.
+
     Raises:
         GatewayError: ``voice_not_found``: its upload was deleted in this instant.
         StorageError: a file can't be opened.
     """
     archive = ZipStream(sized=True)
     archive.add(json.dumps(_record_of(voice), ensure_ascii=False, indent=2), RECORD)
-    try:
-        with storage_errors():
-            members = [(UPLOAD, upload.open("rb"))]
-    except FileNotFoundError as error:
-        raise voice_not_found() from error
-    with storage_errors(), suppress(FileNotFoundError):
-        members.append((REFERENCE, reference.open("rb")))
-    for name, file in members:
-        archive.add(_blocks(file), name, size=os.fstat(file.fileno()).st_size)
-    return ArchiveStream(size=len(archive), blocks=iter(archive))
+    with ExitStack() as files:
+        try:
+            with storage_errors():
+                members = [(UPLOAD, files.enter_context(upload.open("rb")))]
+        except FileNotFoundError as error:
+            raise voice_not_found() from error
+        with storage_errors(), suppress(FileNotFoundError):
+            members.append((REFERENCE, files.enter_context(reference.open("rb"))))
+        for name, file in members:
+            archive.add(_blocks(file), name, size=os.fstat(file.fileno()).st_size)
+        return ArchiveStream(size=len(archive), blocks=iter(archive), close=files.pop_all().close)
 
 
 def _record_of(voice: Voice) -> dict[str, object]:
@@ -90,9 +93,8 @@ def _record_of(voice: Voice) -> dict[str, object]:
 
 
 def _blocks(file: BinaryIO) -> Iterator[bytes]:
-    with file:
-        while block := file.read(BLOCK):
-            yield block
+    while block := file.read(BLOCK):
+        yield block
 
 
 def read_archive(source: Path, target: Path, *, most_bytes: int, reserve: int) -> ArchivedVoice:

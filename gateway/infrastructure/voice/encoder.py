@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
@@ -63,7 +63,7 @@ class FfmpegEncoding:
         self._head = head
         self._file = file
 
-    async def encode(self, pcm: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def encode(self, pcm: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
         """PCM in the encoder's format, piece by piece.
 
         Raises:
@@ -89,7 +89,7 @@ class FfmpegEncoding:
             with suppress(BaseException):
                 await feeding
 
-    async def _noted(self, pcm: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def _noted(self, pcm: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
         async for chunk in pcm:
             self._head.samples(chunk)
             yield chunk
@@ -121,7 +121,8 @@ async def _output(audio_format: AudioFormat) -> AsyncIterator[Path | None]:
         yield None
         return
     with storage_errors():
-        folder = await asyncio.to_thread(mkdtemp, prefix="twinport-")
+        # Not in a thread: of a cancelled call nobody would know which folder to delete.
+        folder = mkdtemp(prefix="twinport-")
     try:
         yield Path(folder, "speech.m4a")
     finally:
@@ -147,11 +148,12 @@ async def _running(command: Sequence[str]) -> AsyncIterator[asyncio.subprocess.P
         await process.wait()
 
 
-async def _feed(process: asyncio.subprocess.Process, pcm: AsyncIterator[bytes]) -> None:
+async def _feed(process: asyncio.subprocess.Process, noted: AsyncGenerator[bytes]) -> None:
     assert process.stdin is not None  # noqa: S101 - it is a pipe
-    async for chunk in pcm:
-        process.stdin.write(chunk)
-        await process.stdin.drain()
+    async with aclosing(noted) as pcm:
+        async for chunk in pcm:
+            process.stdin.write(chunk)
+            await process.stdin.drain()
     process.stdin.close()
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import anyio.to_thread
@@ -19,8 +22,8 @@ READ_BLOCK = 1 << 16
 class GrowingFile:
     """See the port of this name. One task writes; any number read, each at its own offset.
 
-    The descriptor stays open as long as the object exists, so a file that was renamed or deleted in the meantime
-    can still be read to its end.
+    The descriptor stays open as long as anyone holds the file, so one that was renamed or deleted in the meantime
+    can still be read to its end. Its last holder closes it: an error with its frames may keep the object much longer.
 
     Args:
         path: of the file; created with the first block that is written to the disk.
@@ -30,6 +33,10 @@ class GrowingFile:
         self.path = path
         self.size = 0
         self._descriptor: int | None = None
+        self._close_descriptor: weakref.finalize[[int], GrowingFile] | None = None
+        self._holders = 1  # its maker
+        self._counting = threading.Lock()
+        self._left = False
         self._on_disk = 0
         self._in_memory: list[bytes] = []
         self._finished = False
@@ -38,24 +45,62 @@ class GrowingFile:
         self._waiting: set[asyncio.Future[None]] = set()
 
     @classmethod
-    def existing(cls, path: Path) -> GrowingFile:
-        """A file that is finished already.
+    async def existing(cls, path: Path) -> GrowingFile:
+        """A file that is finished already; the caller closes it.
 
         Raises:
             FileNotFoundError: it is gone.
             StorageError: it can't be read.
         """
         made = cls(path)
-        with storage_errors():
-            made.size = made._on_disk = os.fstat(made._open(os.O_RDONLY)).st_size
-        made._finished = True
+        try:
+            await anyio.to_thread.run_sync(made._open_existing)
+        except BaseException:
+            made.close()
+            raise
         return made
+
+    def _open_existing(self) -> None:
+        # Held: the caller may be cancelled meanwhile, which does not stop this thread.
+        with storage_errors(), self.held():
+            self.size = self._on_disk = os.fstat(self._open(os.O_RDONLY)).st_size
+        self._finished = True
 
     def _open(self, flags: int) -> int:
         self._descriptor = os.open(self.path, flags | os.O_CLOEXEC, 0o644)
-        # Not closed explicitly: a thread or a follower may be reading.
-        weakref.finalize(self, os.close, self._descriptor)
+        self._close_descriptor = weakref.finalize(self, os.close, self._descriptor)
         return self._descriptor
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the file readable within the context.
+
+        Raises:
+            ValueError: it is closed already.
+        """
+        with self._counting:
+            if not self._holders:
+                raise ValueError("the file is closed")
+            self._holders += 1
+        try:
+            yield
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        with self._counting:
+            self._holders -= 1
+            if self._holders:
+                return
+        self._in_memory.clear()
+        if self._close_descriptor is not None:
+            self._close_descriptor()
+
+    def close(self) -> None:
+        """Its maker needs it no more; it is closed once nobody holds it."""
+        if not self._left:
+            self._left = True
+            self._leave()
 
     async def write(self, data: bytes) -> None:
         """Append, and wake the followers.
@@ -93,23 +138,27 @@ class GrowingFile:
         self._on_disk += len(data)
 
     def _store(self, data: bytes, offset: int, head: bytes | None) -> None:
-        with storage_errors():
-            descriptor = self._descriptor
-            if descriptor is None:
-                descriptor = self._open(os.O_RDWR | os.O_CREAT | os.O_EXCL)
-            _write_all(descriptor, data, offset)
-            if head is not None:
-                _write_all(descriptor, head, 0)
-        if self._discarded:
-            # The writer was cancelled, which does not stop this thread.
-            discard(self.path)
+        # Held: the writer may be cancelled meanwhile, which does not stop this thread.
+        with self.held():
+            with storage_errors():
+                descriptor = self._descriptor
+                if descriptor is None:
+                    descriptor = self._open(os.O_RDWR | os.O_CREAT | os.O_EXCL)
+                _write_all(descriptor, data, offset)
+                if head is not None:
+                    _write_all(descriptor, head, 0)
+            if self._discarded:
+                discard(self.path)
 
     async def read(self, offset: int) -> bytes:
         """The data from ``offset`` on, at least one byte; waits for it. Empty at the end of a finished file.
 
         Raises:
             Exception: the error that the file failed with.
+            ValueError: it is closed.
         """
+        if not self._holders:
+            raise ValueError("the file is closed")
         while offset >= self.size:
             if self._finished:
                 return b""
@@ -118,10 +167,13 @@ class GrowingFile:
             await self._growth()
         if offset >= self._on_disk:
             return self._from_memory(offset)
-        descriptor = self._descriptor
-        assert descriptor is not None  # noqa: S101 - something is on the disk
         with storage_errors():
-            return await anyio.to_thread.run_sync(os.pread, descriptor, min(READ_BLOCK, self._on_disk - offset), offset)
+            return await anyio.to_thread.run_sync(self._from_disk, min(READ_BLOCK, self._on_disk - offset), offset)
+
+    def _from_disk(self, size: int, offset: int) -> bytes:
+        with self.held():
+            assert self._descriptor is not None  # noqa: S101 - something is on the disk
+            return os.pread(self._descriptor, size, offset)
 
     def _from_memory(self, offset: int) -> bytes:
         position, wanted = self.size, len(self._in_memory)
@@ -146,13 +198,14 @@ class GrowingFile:
                 waiter.set_result(None)
 
     def discard(self) -> None:
-        """Delete the file unless it was published (renamed); followers can still read it."""
+        """Delete the file unless it was published (renamed), and close it; who holds it can still read it."""
         self._discarded = True
         discard(self.path)
+        self.close()
 
 
 def _bare(error: Exception) -> Exception:
-    """The same error without its traceback, whose frames would keep the file, and so its descriptor, open."""
+    """The same error without its traceback: each follower raises one of its own."""
     made = type(error).__new__(type(error), *error.args)
     made.__dict__.update(error.__dict__)
     return made

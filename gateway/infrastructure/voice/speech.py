@@ -108,7 +108,7 @@ class SpeechStore:
         make_folder(folder)
 
     def begin(self) -> GrowingFile:
-        """A new file, under a temporary name until ``put``.
+        """A new file, under a temporary name until ``put``; to be discarded after it, too.
 
         Raises:
             StorageError: the reserve would be used.
@@ -117,9 +117,9 @@ class SpeechStore:
         return GrowingFile(temporary_path(self.folder))
 
     async def open_finished(self, finished: StoredSpeech) -> GrowingFile | None:
-        """A finished file, to be followed like one that grows; None: it was deleted just now."""
+        """A finished file, to be followed like one that grows, and closed; None: it was deleted just now."""
         try:
-            return await anyio.to_thread.run_sync(GrowingFile.existing, self.folder / finished.filename)
+            return await GrowingFile.existing(self.folder / finished.filename)
         except FileNotFoundError:
             return None
 

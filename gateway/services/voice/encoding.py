@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, nullcontext
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack, aclosing, nullcontext
 
 from gateway.domain.errors import internal
 from gateway.domain.voice.engine import broken_stream
@@ -26,17 +26,19 @@ class _Samples:
         self._source = source
         self.bytes = 0
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for piece in follow(self._source, skip=HEADER_BYTES):
-            self.bytes += len(piece)
-            yield piece
+    async def pieces(self) -> AsyncGenerator[bytes]:
+        async with aclosing(follow(self._source, skip=HEADER_BYTES)) as pieces:
+            async for piece in pieces:
+                self.bytes += len(piece)
+                yield piece
 
 
 class _AsItIs:
     """An encoding that changes nothing."""
 
-    def encode(self, pcm: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        return pcm
+    async def encode(self, pcm: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+        async for piece in pcm:
+            yield piece
 
     def finished_head(self) -> bytes | None:
         return None
@@ -99,7 +101,8 @@ class EncodedProducer:
                     encoding = await self._encoding(order, origin.sample_rate, stack)
                 making = Making(file, origin.sample_rate, origin.model, origin.number)
                 production.begin(making)
-                async for piece in encoding.encode(aiter(samples)):
+                pcm = await stack.enter_async_context(aclosing(samples.pieces()))
+                async for piece in await stack.enter_async_context(aclosing(encoding.encode(pcm))):
                     await file.write(piece)
             production.keep()
             await file.finish(encoding.finished_head())

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -47,12 +47,12 @@ class Source(Protocol):
     async def turn(self) -> None:
         """Wait until the engine works on it, or it is clear that it never will."""
 
-    def followed(self) -> AbstractContextManager[None]:
-        """Count as a follower."""
+    def followed(self) -> AbstractContextManager[object]:
+        """Count as a follower, for whom the speech is kept open within the context."""
 
 
 class Finished:
-    """A finished file as a source."""
+    """A finished file as a source, for one follower."""
 
     def __init__(self, making: Making) -> None:
         self._making = making
@@ -64,9 +64,9 @@ class Finished:
     async def turn(self) -> None:
         """Return at once: it needs no engine."""
 
-    def followed(self) -> AbstractContextManager[None]:
-        """Do nothing: no work depends on followers."""
-        return nullcontext()
+    def followed(self) -> AbstractContextManager[object]:
+        """Close the file at the end."""
+        return closing(self._making.file)
 
 
 class Production:
@@ -84,6 +84,8 @@ class Production:
     def __init__(self, voice_id: str, work: Callable[[Production], Awaitable[StoredSpeech]], *, name: str) -> None:
         self.voice_id = voice_id
         self._making: Making | None = None
+        self._holding = ExitStack()
+        self._is_over = False
         self._followers = 0
         self._kept = False
         self._streamed = False
@@ -99,15 +101,20 @@ class Production:
         try:
             return await work(self)
         except asyncio.CancelledError:
-            if self._stopped is not None:
-                raise self._stopped from None
-            raise
+            if self._stopped is None:
+                raise
+            failed = self._stopped
         except GatewayError as error:
-            raise without_frames(error)  # noqa: B904 - it is the same one
+            failed = error
+        # Here, as within the handlers it would get what was handled, and its frames, as its context.
+        raise without_frames(failed)
 
     def _ended(self, task: asyncio.Task[StoredSpeech]) -> None:
+        self._is_over = True
         if task.cancelled() or task.exception() is not None:
             self._making = None
+        if not self._followers:
+            self._holding.close()
         self._turn.set()
         self._news.set()
 
@@ -120,6 +127,7 @@ class Production:
     def begin(self, making: Making) -> None:
         """Announce an attempt whose file can be followed from now on."""
         self._making = making
+        self._holding.enter_context(making.file.held())
         self._news.set()
 
     def break_off(self, error: Exception) -> None:
@@ -128,6 +136,7 @@ class Production:
             self._making.file.fail(error)
             self._making.file.discard()
             self._making = None
+            self._holding.close()
             self._news.clear()
 
     def keep(self) -> None:
@@ -156,7 +165,7 @@ class Production:
     @property
     def is_open(self) -> bool:
         """Whether the production can be joined: it neither failed nor was stopped."""
-        if self._stopped is not None or self.task.cancelled():
+        if self._stopped is not None or self._is_over or self.task.cancelled():
             return False
         return not self.task.done() or self.task.exception() is None
 
@@ -196,6 +205,8 @@ class Production:
             yield
         finally:
             self._followers -= 1
+            if self._is_over and not self._followers:
+                self._holding.close()
             if not (self._followers or self._kept or self.task.done()):
                 self._lingering = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._abandon)
 
@@ -206,7 +217,7 @@ class Production:
 
 async def follow(
     source: Source, *, skip: int = 0, head: Callable[[Making], bytes] = lambda _: b""
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes]:
     """The speech of a source as it is made, after ``head``.
 
     An attempt that stops early before anything of it was yielded is replaced by the next one.
@@ -224,9 +235,10 @@ async def follow(
         making = await source.making()
         offset = skip
         try:
-            while piece := await making.file.read(offset):
-                yield head(making) + piece if offset == skip else piece
-                offset += len(piece)
+            with making.file.held():
+                while piece := await making.file.read(offset):
+                    yield head(making) + piece if offset == skip else piece
+                    offset += len(piece)
         except StreamBroken:
             if offset > skip:
                 raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 
 import structlog
@@ -148,10 +149,11 @@ class Synthesis:
             source = await self._source(order, speaker)
             skip, head = 0, _no_header
         with source.followed():
-            async for piece in follow(source, skip=skip, head=head):
-                if isinstance(source, Production):
-                    source.stream()
-                yield piece
+            async with aclosing(follow(source, skip=skip, head=head)) as pieces:
+                async for piece in pieces:
+                    if isinstance(source, Production):
+                        source.stream()
+                    yield piece
 
     # Productions
 
@@ -201,8 +203,11 @@ class Synthesis:
             file = await self._store.open_finished(found) if found is not None else None
             if found is not None and file is not None:
                 self._metrics.found("stored")
-                is_wav = order.audio_format is AudioFormat.WAV
-                rate = rate_in(await file.read(0)) if is_wav else order.sample_rate
+                try:
+                    rate = rate_in(await file.read(0)) if order.audio_format is AudioFormat.WAV else order.sample_rate
+                except BaseException:
+                    file.close()
+                    raise
                 return Finished(Making(file, rate, found.model, found.attempts))
         return self._join_or_begin(order, speaker, stream=stream)
 

@@ -102,8 +102,9 @@ class TimedSpeech:
                 async for piece in samples:
                     yield self._with_news(piece)
             else:
-                async for piece in self._encoded(samples):
-                    yield self._with_news(piece)
+                async with aclosing(self._encoded(samples)) as pieces:
+                    async for piece in pieces:
+                        yield self._with_news(piece)
         if self._news:
             yield self._with_news(b"")
 
@@ -111,10 +112,13 @@ class TimedSpeech:
         news, self._news = tuple(self._news), []
         return TimedPiece(audio, news)
 
-    async def _encoded(self, samples: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def _encoded(self, samples: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
         try:
-            async with self._encoder.start(self._order.audio_format, RATE) as encoding:
-                async for piece in encoding.encode(samples):
+            async with (
+                self._encoder.start(self._order.audio_format, RATE) as encoding,
+                aclosing(encoding.encode(samples)) as pieces,
+            ):
+                async for piece in pieces:
                     yield piece
         except EncodingFailed as error:
             raise internal() from error

@@ -30,11 +30,15 @@ class SentArchive(StreamingResponse):
         super().__init__(
             archive.blocks, media_type="application/zip", headers={**headers, "Content-Length": str(archive.size)}
         )
+        self._archive = archive
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] == "HEAD":
             self.body_iterator = _nothing()
-        await super().__call__(scope, receive, send)
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._archive.close()
 
 
 async def _nothing() -> AsyncIterator[bytes]:

@@ -114,6 +114,9 @@ def uninstalled(prepared: Run) -> Run:
     assert prepared.status
     for host in HEALTHY:
         on(host, "mkdir -p /var/lib/twinport/voice_data && echo voice > /var/lib/twinport/voice_data/kept")
+        for project in ("twinport-voice", "somebodys"):  # an earlier version's network, and another program's
+            labels = f"--label com.docker.compose.project={project} --label com.docker.compose.network=inner"
+            on(host, f"docker network create {labels} {project}_inner")
     return play("playbooks/uninstall.yml")
 
 
@@ -158,6 +161,7 @@ def test_uninstall_restores_the_host_and_keeps_the_data(before: dict[str, dict[s
     for host in HEALTHY:
         assert uninstalled.stats[host]["failures"] == 0, uninstalled.news
         assert on(host, "cat /var/lib/twinport/voice_data/kept") == "voice\n"
+        assert on(host, "docker network ls --format '{{.Name}}' | grep _inner") == "somebodys_inner\n"
         after = state(host)
         after["files"] = {line for line in after["files"] if "voice_data/kept" not in line}  # type: ignore[attr-defined]
         assert differences(before[host], after) == {}

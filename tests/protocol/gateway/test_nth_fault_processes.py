@@ -31,12 +31,6 @@ if not EVERY:
 
 
 @pytest.fixture(scope="module")
-def faults(tmp_path_factory: pytest.TempPathFactory) -> Faults:
-    folder = tmp_path_factory.mktemp("faults").resolve()
-    return Faults(folder, folder / "control")
-
-
-@pytest.fixture(scope="module")
 def voice(faults: Faults, tmp_path_factory: pytest.TempPathFactory) -> Iterator[VoiceBench]:
     folder = tmp_path_factory.mktemp("voice")
     with voice_bench(folder, process_environment=faults.environment, max_voices_per_device=1000) as made:

@@ -9,13 +9,14 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import requests
 
+from tests.support.open_files import descriptors_of
 from tests.support.servers import Server
 
 SOURCE = Path(__file__).with_name("nth_fault.c")
@@ -25,6 +26,8 @@ ERRORS = (errno.EIO, errno.ENOSPC, errno.EROFS)
 EVERY = os.environ.get("TWINPORT_FAULTS") == "every"
 # How an entry that does not start names the disk.
 SAID = (*map(os.strerror, ERRORS), "disk")
+# SQLite opens its log a second time now and then.
+SPARE_FILES = 2
 CODES = {"storage_full", "storage_broken", "storage_read_only", "storage_busy"}
 
 
@@ -193,13 +196,14 @@ def accepted(answer: requests.Response, what: str) -> bool:
     return False
 
 
+def descriptors(server: Server) -> list[str]:
+    """What a server's process has open: paths, ``socket:[…]``, ``pipe:[…]``."""
+    return descriptors_of(server.pid)
+
+
 def open_files(server: Server) -> list[str]:
     """The files that a server's process has open."""
-    links = []
-    for link in Path(f"/proc/{server.pid}/fd").iterdir():
-        with suppress(FileNotFoundError):
-            links.append(str(link.readlink()))
-    return [link for link in links if link.startswith("/")]
+    return [link for link in descriptors(server) if link.startswith("/")]
 
 
 def leftovers(folder: Path) -> list[Path]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.library_modules import run_module
 from tests.support.played_roles import stand_in
 
 USER, GROUP = str(os.getuid()), str(os.getgid())
@@ -23,17 +22,7 @@ def run(*, check: bool = False, **options: Any) -> dict[str, Any]:
         item["path"] = str(item["path"])
         item.setdefault("owner", USER)
         item.setdefault("group", GROUP)
-    arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": True}
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.support.run_module", "host_files"],
-        input=json.dumps(arguments),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stdout, done.stderr
-    answer: dict[str, Any] = json.loads(done.stdout)
-    return answer
+    return run_module("host_files", {**options, "_ansible_check_mode": check, "_ansible_diff": True})
 
 
 def mode_of(path: Path) -> int:

@@ -9,7 +9,8 @@ from types import ModuleType
 
 import pytest
 
-from tests.support.library_modules import load_library_module
+from tests.support.docker_networks import DockerNetworks
+from tests.support.library_modules import load_library_module, run_module
 from tests.support.played_roles import stand_in
 
 DOCKER = """\
@@ -53,6 +54,14 @@ def test_a_host_without_docker_has_no_containers(
     monkeypatch.setenv("PATH", str(tmp_path))
     assert module.containers() == []
     assert module.has_start_interval(module.compose_version()) is False
+
+
+def test_the_project_s_networks_are_known_by_their_names_in_its_file(tmp_path: Path) -> None:
+    docker = DockerNetworks(tmp_path)
+    for project, key in (("twinport-video", "engine"), ("twinport-video", "inner"), ("somebodys", "default")):
+        docker.add(project, key)
+    arguments = {"project": "twinport-video", "project_dir": str(tmp_path), "record": str(tmp_path / "record")}
+    assert run_module("stack_survey", arguments, programs=docker.programs)["networks"] == ["engine", "inner"]
 
 
 def test_the_default_access_list_names_its_writers(module: ModuleType, tmp_path: Path) -> None:

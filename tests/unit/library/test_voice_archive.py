@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.library_modules import run_module
 from tests.support.voice_backup import LATER, READY, TRAINING, add_voice, entry, ids, source_entry
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -57,16 +56,7 @@ class Host:
         """What the module answers."""
         arguments = {"state": state, "archive": str(self.archive), **options}
         arguments["_ansible_check_mode"] = arguments.pop("check_mode", False)
-        answer = subprocess.run(
-            [sys.executable, "-m", "tests.support.run_module", "voice_archive"],
-            input=json.dumps(arguments),
-            capture_output=True,
-            text=True,
-            cwd=ROOT,
-            env={**os.environ, "PATH": f"{self._folder / 'bin'}:{os.environ['PATH']}"},
-            check=False,
-        )
-        told: dict[str, Any] = json.loads(answer.stdout)
+        told = run_module("voice_archive", arguments, programs=self._folder / "bin")
         return {name: told[name] for name in ("changed", "different", "voices", "replaced", "msg") if name in told}
 
     def docker_run(self) -> list[str]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.library_modules import run_module
 from tests.support.played_roles import stand_in
 
 # Answers from files beside it, one for each question; a missing one is an error, as a missing container is.
@@ -60,17 +59,7 @@ class Host:
         (self.docker / "image").write_text(json.dumps(self.images))
         (self.docker / "compose").write_text(self.compose)
         arguments = {"project": "twinport-voice", "project_dir": str(self.stack), **options}
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.support.run_module", name],
-            input=json.dumps(arguments),
-            env={"PATH": f"{self.docker}:/usr/bin:/bin", **self.environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.stdout, done.stderr
-        answer: dict[str, Any] = json.loads(done.stdout)
-        return answer
+        return run_module(name, arguments, programs=self.docker, environment=self.environment)
 
     def note(self, *, check: bool = False) -> dict[str, Any]:
         return self.module("stack_record", path=str(self.record), _ansible_check_mode=check)

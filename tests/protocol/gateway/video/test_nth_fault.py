@@ -10,34 +10,20 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.support.faults import Faults, Sweep, accepted, leftovers, open_files, sweeps
+from tests.support.faults import SPARE_FILES, Faults, Sweep, accepted, leftovers, open_files, sweeps
 from tests.support.video import VideoBench, require_good_video, video_bench
 
-SPARE_FILES = 2
-
 
 @pytest.fixture(scope="module")
-def faults(tmp_path_factory: pytest.TempPathFactory) -> Faults:
-    folder = tmp_path_factory.mktemp("faults")
-    (folder / "disk").mkdir()
-    return Faults(folder / "disk", folder / "control")
-
-
-@pytest.fixture(scope="module")
-def disk(faults: Faults) -> Path:
-    return Path(faults.environment["FAULT_FOLDER"])
-
-
-@pytest.fixture(scope="module")
-def faulty(faults: Faults, disk: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[VideoBench]:
-    folders = {"data_dir": disk / "data", "media_dir": disk / "media"}
+def faulty(faults: Faults, tmp_path_factory: pytest.TempPathFactory) -> Iterator[VideoBench]:
+    folders = {"data_dir": faults.folder / "data", "media_dir": faults.folder / "media"}
     with video_bench(tmp_path_factory.mktemp("bench"), process_environment=faults.environment, **folders) as made:
         yield made
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sweep", sweeps(), ids=str)
-def test_upload(faulty: VideoBench, faults: Faults, disk: Path, speech: Path, sweep: Sweep) -> None:
+def test_upload(faulty: VideoBench, faults: Faults, speech: Path, sweep: Sweep) -> None:
     faulty.client.upload("audio", speech, "warm-up.wav")
     before = len(open_files(faulty.gateway))
     for at in faults.each(sweep):
@@ -50,14 +36,14 @@ def test_upload(faulty: VideoBench, faults: Faults, disk: Path, speech: Path, sw
         # What was refused may be there, but only whole.
         assert stored.status_code == 200 or (not done and stored.status_code == 404)
         assert stored.status_code == 404 or stored.content == speech.read_bytes()
-    assert leftovers(disk) == []
+    assert leftovers(faults.folder) == []
     assert len(open_files(faulty.gateway)) <= before + SPARE_FILES
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sweep", sweeps(step=20), ids=str)
 def test_from_submit_to_download(
-    faulty: VideoBench, faults: Faults, disk: Path, clip: Path, speech: Path, tmp_path: Path, sweep: Sweep
+    faulty: VideoBench, faults: Faults, clip: Path, speech: Path, tmp_path: Path, sweep: Sweep
 ) -> None:
     client = faulty.client
     audio, video = client.upload("audio", speech), client.upload("video", clip)
@@ -74,8 +60,8 @@ def test_from_submit_to_download(
         assert client.outcome(code)["status"] == 2, f"call {at} {faults.call}"
         assert faulty.renders(code) == 1, f"call {at} {faults.call}"
         done.append(code)
-    assert leftovers(disk) == []
-    assert list((disk / "media" / "inputs").iterdir()) == []
+    assert leftovers(faults.folder) == []
+    assert list((faults.folder / "media" / "inputs").iterdir()) == []
     assert len(open_files(faulty.gateway)) <= before + SPARE_FILES
     faulty.gateway.kill()
     faulty.gateway.restart()

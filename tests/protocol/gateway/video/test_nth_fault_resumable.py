@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from gateway.services.resumable import MOST_UNFINISHED
-from tests.support.faults import CODES, Faults, Sweep, leftovers, open_files, sweeps
+from tests.support.faults import CODES, SPARE_FILES, Faults, Sweep, leftovers, open_files, sweeps
 from tests.support.power_loss import TUS
 from tests.support.video import VideoBench, video_bench
 
@@ -18,14 +18,6 @@ PIECE = {**TUS, "Content-Type": "application/offset+octet-stream"}
 METADATA = {"Upload-Metadata": "field dmlkZW8=,filename YS5tcDQ="}  # video, a.mp4
 CONTENT = os.urandom(300_000)
 TRIES = 5
-SPARE_FILES = 2
-
-
-@pytest.fixture(scope="module")
-def faults(tmp_path_factory: pytest.TempPathFactory) -> Faults:
-    folder = tmp_path_factory.mktemp("faults").resolve()
-    (folder / "disk").mkdir()
-    return Faults(folder / "disk", folder / "control")
 
 
 @pytest.fixture(scope="module")

@@ -13,13 +13,6 @@ from tests.support.video import Client, require_good_video, video_bench
 
 
 @pytest.fixture(scope="module")
-def faults(tmp_path_factory: pytest.TempPathFactory) -> Faults:
-    folder = tmp_path_factory.mktemp("start").resolve()
-    (folder / "disk").mkdir()
-    return Faults(folder / "disk", folder / "control")
-
-
-@pytest.fixture(scope="module")
 def server(faults: Faults, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkedServer]:
     disk = faults.folder
     settings = {"data_dir": disk / "data", "media_dir": disk / "media", "duix_url": "http://127.0.0.1:1"}

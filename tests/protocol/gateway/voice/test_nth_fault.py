@@ -12,27 +12,15 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.support.faults import Faults, Sweep, accepted, leftovers, open_files, sweeps
+from tests.support.faults import SPARE_FILES, Faults, Sweep, accepted, leftovers, open_files, sweeps
 from tests.support.voice import VoiceBench, spoken_wav, voice_bench
-
-# SQLite opens its log a second time now and then.
-SPARE_FILES = 2
-
-
-@pytest.fixture(scope="module")
-def faults(tmp_path_factory: pytest.TempPathFactory) -> Faults:
-    folder = tmp_path_factory.mktemp("faults")
-    data = folder / "voice_data"
-    data.mkdir()
-    return Faults(data, folder / "control")
 
 
 @pytest.fixture(scope="module")
 def faulty(faults: Faults, tmp_path_factory: pytest.TempPathFactory) -> Iterator[VoiceBench]:
-    folder = Path(faults.environment["FAULT_FOLDER"])
     with voice_bench(
         tmp_path_factory.mktemp("bench"),
-        data_dir=folder,
+        data_dir=faults.folder,
         process_environment=faults.environment,
         max_voices_per_device=10_000,
     ) as made:

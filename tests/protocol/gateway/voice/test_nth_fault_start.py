@@ -14,13 +14,6 @@ from tests.support.voice import VoiceBench, spoken_wav, voice_bench
 
 
 @pytest.fixture(scope="module")
-def faults(tmp_path_factory: pytest.TempPathFactory) -> Faults:
-    folder = tmp_path_factory.mktemp("start").resolve()
-    (folder / "disk").mkdir()
-    return Faults(folder / "disk", folder / "control")
-
-
-@pytest.fixture(scope="module")
 def server(faults: Faults, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkedServer]:
     folder = tmp_path_factory.mktemp("bench")
     with forking(faults.environment) as parent:

@@ -2,7 +2,9 @@
 
 import errno
 import io
+import os
 import zipfile
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from gateway.domain.errors import GatewayError
 from gateway.domain.voice.voice import Voice, VoiceStatus
 from gateway.infrastructure.voice import archive as adapter
 from gateway.infrastructure.voice.archive import read_archive, stream_archive
+from tests.support.open_files import open_below
 
 MOMENT = datetime(2026, 3, 1, tzinfo=UTC)
 VOICE = Voice(
@@ -32,9 +35,9 @@ def test_what_is_streamed_is_as_long_as_announced_and_can_be_read_again(tmp_path
     upload.write_bytes(b"u" * 3_000_001)
     reference.write_bytes(b"r" * 10)
 
-    archive = stream_archive(VOICE, upload=upload, reference=reference)
-    upload.unlink()  # deleted in the meantime: what has begun goes on
-    content = b"".join(archive.blocks)
+    with closing(stream_archive(VOICE, upload=upload, reference=reference)) as archive:
+        upload.unlink()  # deleted in the meantime: what has begun goes on
+        content = b"".join(archive.blocks)
 
     assert len(content) == archive.size
     source = tmp_path / "archive.zip"
@@ -46,8 +49,30 @@ def test_what_is_streamed_is_as_long_as_announced_and_can_be_read_again(tmp_path
 
 def test_a_voice_without_a_reference_has_two_members(tmp_path: Path) -> None:
     (tmp_path / "upload").write_bytes(b"u")
-    archive = stream_archive(VOICE, upload=tmp_path / "upload", reference=tmp_path / "none")
-    assert zipfile.ZipFile(io.BytesIO(b"".join(archive.blocks))).namelist() == ["voice.json", "upload"]
+    with closing(stream_archive(VOICE, upload=tmp_path / "upload", reference=tmp_path / "none")) as archive:
+        assert zipfile.ZipFile(io.BytesIO(b"".join(archive.blocks))).namelist() == ["voice.json", "upload"]
+
+
+def test_an_archive_that_is_not_read_or_not_made_leaves_nothing_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload, reference = tmp_path / "upload", tmp_path / "reference.wav"
+    upload.write_bytes(b"u" * 3_000_001)
+    reference.write_bytes(b"r" * 10)
+    with closing(stream_archive(VOICE, upload=upload, reference=reference)) as unread:
+        assert len(open_below(tmp_path)) == 2
+    with closing(stream_archive(VOICE, upload=upload, reference=reference)) as begun:
+        assert next(begun.blocks)
+    assert open_below(tmp_path) == []
+
+    def broken(_: int) -> os.stat_result:
+        raise OSError(errno.EIO, "broken")
+
+    with monkeypatch.context() as disk, pytest.raises(OSError, match="broken") as raised:
+        disk.setattr(os, "fstat", broken)
+        stream_archive(VOICE, upload=upload, reference=reference)
+    # What was raised is alive, with its frames.
+    assert (open_below(tmp_path), unread.size, raised.value.errno) == ([], begun.size, errno.EIO)
 
 
 def test_a_voice_whose_upload_is_gone_is_not_found(tmp_path: Path) -> None:

@@ -11,10 +11,16 @@ from pathlib import Path
 import pytest
 
 from gateway.infrastructure.voice.growing_file import WRITE_BLOCK, GrowingFile
+from tests.support.open_files import open_below, until
 
 
 def names_in(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()]
+
+
+async def test_a_missing_file_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        await GrowingFile.existing(tmp_path / "none")
 
 
 async def everything(file: GrowingFile) -> bytes:
@@ -60,10 +66,12 @@ async def test_a_follower_outlives_a_renamed_and_a_deleted_file(tmp_path: Path) 
     await file.write(content)
     await file.finish()
     file.path.rename(tmp_path / "published")
-    existing = GrowingFile.existing(tmp_path / "published")
-    file.discard()
-    (tmp_path / "published").unlink()
-    assert await everything(file) == await everything(existing) == content
+    existing = await GrowingFile.existing(tmp_path / "published")
+    with file.held(), existing.held():
+        file.discard()
+        existing.close()
+        (tmp_path / "published").unlink()
+        assert await everything(file) == await everything(existing) == content
 
 
 async def test_a_writer_that_is_cancelled_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +95,53 @@ async def test_a_writer_that_is_cancelled_leaves_nothing(tmp_path: Path, monkeyp
     with suppress(asyncio.CancelledError):
         await asyncio.wait_for(writing, 0.2)
     file.discard()
-    # The thread goes on after its task: what it writes now is deleted by itself.
+    # The thread goes on after its task: what it writes now is deleted by itself, and goes nowhere else.
+    assert len(open_below(tmp_path)) == 1
     discarded.set()
     assert await asyncio.to_thread(stored.wait, 60)
     assert names_in(tmp_path) == []
+    assert open_below(tmp_path) == []
+
+
+async def test_the_last_holder_closes_the_file_whoever_still_knows_it(tmp_path: Path) -> None:
+    file = GrowingFile(tmp_path / "file")
+    await file.write(bytes(WRITE_BLOCK))
+    await file.finish()
+    reader = file.held()
+    with file.held(), reader:
+        file.discard()
+        file.close()
+        assert len(await file.read(WRITE_BLOCK // 2)) > 0
+        assert len(open_below(tmp_path)) == 1
+    assert open_below(tmp_path) == []
+    with pytest.raises(ValueError, match="closed"):
+        await file.read(0)
+    with pytest.raises(ValueError, match="closed"), file.held():
+        pass
+
+
+async def test_an_opening_that_is_cancelled_leaves_nothing_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"content")
+    opening, go, opened = threading.Event(), threading.Event(), threading.Event()
+    real = os.fstat
+
+    def late(descriptor: int) -> os.stat_result:
+        opening.set()
+        assert go.wait(60)
+        opened.set()
+        return real(descriptor)
+
+    monkeypatch.setattr(os, "fstat", late)
+    task = asyncio.create_task(GrowingFile.existing(path))
+    assert await asyncio.to_thread(opening.wait, 60)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    # What was raised, and its frames, are alive: they must not matter.
+    assert len(open_below(path)) == 1
+    go.set()
+    assert await asyncio.to_thread(opened.wait, 60)
+    await until(lambda: open_below(path) == [])

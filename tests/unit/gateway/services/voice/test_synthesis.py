@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import struct
-from collections.abc import Callable
+from collections.abc import Iterator
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,26 +15,21 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.errors import GatewayError
+from gateway.domain.storage import storage_broken
 from gateway.domain.voice.ports import StreamBroken
 from gateway.domain.voice.speech import AudioFormat, SpeechMode
 from gateway.domain.voice.voice import VoiceStatus
 from gateway.infrastructure.voice.finished_files import frame_bytes
+from gateway.infrastructure.voice.growing_file import GrowingFile
 from gateway.services.voice import production
 from gateway.services.voice.producer import Speaker
 from gateway.services.voice.training import NewVoice
+from tests.support.open_files import open_below, until
 from tests.support.second_engine import PIECE_SAMPLES, RATE, ToneEngine
 from tests.support.voice import spoken_wav
 from tests.support.voice_parts import VoiceServices, order, voice_services
 
 PIECE_BYTES = 2 * PIECE_SAMPLES
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Give other tasks the loop until the condition holds; the test's own timeout ends a wait in vain."""
-    while True:
-        if condition():
-            return
-        await asyncio.sleep(0.005)
 
 
 async def trained(services: VoiceServices, folder: Path) -> Speaker:
@@ -127,6 +123,63 @@ async def test_the_engine_stops_once_nobody_follows(tmp_path: Path, monkeypatch:
         engine.release(engine.pieces)
         assert await services.whole(order("The slot is free."))
         assert [path.suffix for path in services.store.folder.iterdir()] == [".wav"]
+
+
+@pytest.fixture
+def no_collections() -> Iterator[None]:
+    """Whatever closes a file, it is not the garbage collector, which a server lets run rarely."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collections")
+@pytest.mark.parametrize("kind", [AudioFormat.WAV, AudioFormat.PCM, AudioFormat.MP3])
+async def test_no_file_of_abandoned_speech_stays_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: AudioFormat
+) -> None:
+    monkeypatch.setattr(production, "LINGER_SECONDS", 0.01)
+    engine = ToneEngine(pieces=400, gated=True)
+    async with voice_services(tmp_path, engine) as services:
+        readings = []
+        for number in range(3):
+            async with aclosing(services.synthesis.stream(order(f"Left {number}.", kind), services.speaker)) as left:
+                engine.release(200)
+                readings.append(await anext(left))
+                await until(lambda: bool(open_below(services.store.folder)))
+            await until(lambda: engine.speaking == 0)
+            await until(lambda: open_below(services.store.folder) == [])
+        assert all(readings)
+
+
+@pytest.mark.usefixtures("no_collections")
+@pytest.mark.parametrize("kind", [AudioFormat.WAV, AudioFormat.PCM, AudioFormat.MP3])
+async def test_no_file_of_stored_speech_stays_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: AudioFormat
+) -> None:
+    async with voice_services(tmp_path, ToneEngine()) as services:
+        stored = order("Stored.")
+        await services.whole(stored)
+        wanted = replace(stored, audio_format=kind)
+
+        async def read_and_leave() -> None:
+            async with aclosing(services.synthesis.stream(wanted, services.speaker)) as left:
+                await anext(left)
+                raise TimeoutError
+
+        with pytest.raises(TimeoutError):
+            await read_and_leave()
+        with monkeypatch.context() as broken:
+            broken.setattr(GrowingFile, "read", _unreadable)
+            with pytest.raises(GatewayError) as refused:
+                await services.streamed(wanted)
+            assert refused.value.code == "storage_broken"
+        await until(lambda: open_below(services.store.folder) == [])
+
+
+async def _unreadable(_: GrowingFile, offset: int) -> bytes:
+    assert offset == 0
+    raise storage_broken()
 
 
 async def test_a_whole_answer_is_made_for_a_client_that_returns(
