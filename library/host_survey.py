@@ -89,6 +89,10 @@ harms:
   type: list
   elements: dict
   returned: success
+untouched:
+  description: Whether Twinport has neither changed nor recorded anything here yet.
+  type: bool
+  returned: success
 keep_ports:
   description: The value of C(firewall_extra_ports) with which no port closes.
   type: str
@@ -218,6 +222,13 @@ def survey(params: Mapping[str, Any]) -> Host:
     )
 
 
+def is_touched(params: Mapping[str, Any]) -> bool:
+    """Whether a run has begun to change this host, or recorded it."""
+    config = Path(params["config_dir"])
+    traces = (config / "docker", config / "firewall.nft", Path(params["state_dir"]) / "host-record.json")
+    return any(trace.exists() for trace in traces)
+
+
 def main() -> None:
     """Survey, judge, report."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
@@ -242,6 +253,7 @@ def main() -> None:
         checks=[dataclasses.asdict(row) for row in rows],
         table=render(rows),
         harms=[dataclasses.asdict(harm) for harm in harms(host.effects)],
+        untouched=not (host.deployed or is_touched(params)),
         keep_ports=host.effects.keep_ports,
     )
 
