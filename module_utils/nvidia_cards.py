@@ -60,12 +60,12 @@ def parse_memory(cards: str, processes: str) -> List[MemoryUse]:
     """
     held: Dict[str, List[Tuple[int, int]]] = {}
     for columns in _csv(processes, 3):
-        if columns[1].isdigit():
-            held.setdefault(columns[0], []).append((int(columns[1]), int(columns[2]) if columns[2].isdigit() else 0))
+        if columns[1].isdecimal():
+            held.setdefault(columns[0], []).append((int(columns[1]), int(columns[2]) if columns[2].isdecimal() else 0))
     return [
         MemoryUse(int(index), int(used), int(total), tuple(held.get(uuid, [])))
         for index, uuid, used, total in _csv(cards, 4)
-        if index.isdigit() and used.isdigit() and total.isdigit()
+        if index.isdecimal() and used.isdecimal() and total.isdecimal()
     ]
 
 
