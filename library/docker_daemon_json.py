@@ -11,8 +11,10 @@ description:
   - Sets this owner's keys in C(daemon.json) and leaves all others unchanged.
   - Records in O(state_dir) what it set and the previous values. A setting that is no longer requested returns
     to that, so an empty O(settings) gives the file back as it was found.
+  - Where the result says what the file said before the first change, its very text is put back.
   - Validates the result with C(dockerd --validate) where the installed Docker knows it, before it replaces the file.
-  - Never restarts Docker; RV(restart) and RV(reload) say what is due, also after an earlier run that was interrupted.
+  - Never restarts Docker, which is what M(docker_restart) is for; RV(restart) and RV(reload) say what is due, also
+    after an earlier run that was interrupted.
 options:
   owner:
     description: Who these settings belong to; every owner keeps only its own.
@@ -57,16 +59,15 @@ settings: {description: The whole document as it is now., type: dict, returned: 
 actions: {description: What changed, type: list, elements: str, returned: success}
 """
 
-import dataclasses
 import json
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any, Dict, Tuple
+from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.daemon_settings import Holding, Merge, fill, merge
-from ansible.module_utils.durable_files import replace_file
+from ansible.module_utils.daemon_file import DaemonFile, render
+from ansible.module_utils.daemon_settings import Merge, fill, merge
 from ansible.module_utils.host_commands import output_of, text_of
 
 ARGUMENTS = {
@@ -85,7 +86,7 @@ class DaemonJson:
     def __init__(self, module: AnsibleModule) -> None:
         self.module = module
         self.path = Path(module.params["path"])
-        self.record = Path(module.params["state_dir"]) / (module.params["owner"] + ".json")
+        self.file = DaemonFile(module.params["path"], module.params["state_dir"], module.params["owner"])
         self.pending = Path(module.params["pending"])
 
     def read(self) -> Dict[str, Any]:
@@ -106,12 +107,6 @@ class DaemonJson:
             )
         return document
 
-    def read_holdings(self) -> Tuple[Holding, ...]:
-        """What this owner holds, from its record."""
-        text = text_of(str(self.record))
-        rows = json.loads(text) if text else []
-        return tuple(Holding(tuple(row["path"]), row["value"], row["had"], row["before"]) for row in rows)
-
     def validate(self, text: str) -> None:
         """Validate the new file with dockerd; old versions can't do that, and then only the JSON syntax is checked."""
         if "--validate" not in output_of(["dockerd", "--help"]):
@@ -130,16 +125,15 @@ class DaemonJson:
 
     def apply(self) -> None:
         """Merge, validate, replace, and report whether a reload or a restart is due."""
-        document, holdings = self.read(), self.read_holdings()
+        document, holdings = self.read(), self.file.holdings()
         settings = dict(fill(document, holdings, self.module.params["defaults"]), **self.module.params["settings"])
         result = merge(document, holdings, settings)
-        before, after = _render(document), _render(result.document)
-        record = _render([dataclasses.asdict(holding) for holding in result.holdings])
+        before, after = render(document), render(result.document)
         due = self.pending.exists()
         if result.actions:
             self.validate(after)
         if not self.module.check_mode:
-            self.write(result, after, record)
+            self.write(result)
         self.module.exit_json(
             changed=bool(result.actions) or due,
             restart=due or (bool(result.actions) and result.restart),
@@ -149,26 +143,11 @@ class DaemonJson:
             diff={"before": before, "after": after, "before_header": str(self.path), "after_header": str(self.path)},
         )
 
-    def write(self, result: Merge, text: str, record: str) -> None:
-        """Write the record first: a crash between the two must not make our values look like someone else's."""
-        if text_of(str(self.record)) != record:
-            _store(self.record, record, 0o600)
-        if not result.actions:
-            return
-        if result.restart:
+    def write(self, result: Merge) -> None:
+        """Write the record and the file, and before them the marker of a restart that they make due."""
+        if result.actions and result.restart:
             self.pending.touch()
-        _store(self.path, text, 0o644)
-
-
-def _render(document: Any) -> str:
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n" if document else ""
-
-
-def _store(path: Path, text: str, mode: int) -> None:
-    if text:
-        replace_file(str(path), text.encode(), mode)
-    elif path.exists():
-        path.unlink()
+        self.file.store(result)
 
 
 def main() -> None:

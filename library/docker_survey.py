@@ -33,6 +33,10 @@ options:
     type: list
     elements: str
     default: []
+  state_dir:
+    description: As in M(docker_restart).
+    type: path
+    default: /etc/twinport/docker
   urls:
     description: Proxies and mirrors, whose addresses Docker must not take either.
     type: list
@@ -70,6 +74,7 @@ addresses:
   description: C(bip) and C(default-address-pools) with which Docker takes nobody's range; empty where it needs none.
   type: dict
   returned: success
+unfinished: {description: Whether M(docker_restart) was interrupted in an earlier run., type: bool, returned: success}
 certificate_store: {description: Whether the host's certificate store can be rebuilt., type: bool, returned: success}
 """
 
@@ -81,6 +86,7 @@ from typing import Dict
 
 from ansible.module_utils.address_probe import plan_addresses
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.docker_containers import is_unfinished
 from ansible.module_utils.docker_installation import UnusableDockerError, choose, missing
 from ansible.module_utils.docker_probe import find_docker, installed_packages
 from ansible.module_utils.host_commands import output_of, root_text_of, text_of
@@ -107,6 +113,7 @@ def main() -> None:
             "daemon_settings": {"type": "dict", "default": {}},
             "reserved_networks": {"type": "list", "elements": "str", "default": []},
             "urls": {"type": "list", "elements": "str", "default": []},
+            "state_dir": {"type": "path", "default": "/etc/twinport/docker"},
         },
         supports_check_mode=True,
     )
@@ -138,6 +145,7 @@ def main() -> None:
         swarm="active" in state,
         image_store="containerd" if any("io.containerd.snapshotter" in word for word in state) else "docker",
         certificates=certificates(),
+        unfinished=is_unfinished(module.params["state_dir"]),
         certificate_store=bool(shutil.which("update-ca-certificates") or shutil.which("update-ca-trust")),
     )
 

@@ -43,82 +43,13 @@ ufw: {description: Whether ufw is active., type: bool, returned: success}
 firewalld: {description: Whether firewalld is running., type: bool, returned: success}
 """
 
-import os
-import re
-import shutil
 from pathlib import Path
-from typing import Iterator, Set
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.host_commands import output_of, root_text_of, text_of
 from ansible.module_utils.nft_table import kernel_table, nft_program
-from ansible.module_utils.socket_table import default_interfaces, parse_tcp
-
-_SSH_SERVERS = ("sshd", "dropbear")
-
-
-def socket_inodes(pid: int) -> Set[int]:
-    """Inodes of a process's sockets."""
-    inodes = set()
-    for link in Path("/proc/{0}/fd".format(pid)).glob("*"):
-        try:
-            target = str(link.readlink()) if hasattr(link, "readlink") else os.readlink(str(link))  # noqa: PTH115
-        except OSError:
-            continue
-        if target.startswith("socket:["):
-            inodes.add(int(target[8:-1]))
-    return inodes
-
-
-def parent_of(pid: int) -> int:
-    """The id of a process's parent, 0 where there is none."""
-    found = re.search(r"^PPid:\s+(\d+)$", text_of("/proc/{0}/status".format(pid)), re.MULTILINE)
-    return int(found.group(1)) if found else 0
-
-
-def name_of(pid: int) -> str:
-    """The name of a process."""
-    return text_of("/proc/{0}/comm".format(pid)).strip()
-
-
-def ssh_servers() -> Iterator[int]:
-    """Ids of the SSH servers themselves; their children only listen on ports that a session forwards."""
-    for folder in Path("/proc").iterdir():
-        pid = int(folder.name) if folder.name.isdigit() else 0
-        if pid and name_of(pid) in _SSH_SERVERS and name_of(parent_of(pid)) not in _SSH_SERVERS:
-            yield pid
-
-
-def listening_ssh_ports() -> Set[int]:
-    """Ports that an SSH server listens on, and those that systemd holds for it."""
-    inodes = set()
-    for pid in ssh_servers():
-        inodes |= socket_inodes(pid)
-    sockets = parse_tcp(text_of("/proc/net/tcp")) + parse_tcp(text_of("/proc/net/tcp6"))
-    ports = {socket.port for socket in sockets if socket.inode in inodes and socket.state == "listen"}
-    units = output_of(["systemctl", "show", "ssh.socket", "sshd.socket", "--property=ActiveState,Listen"])
-    for unit in units.split("\n\n"):
-        if "ActiveState=active" in unit:
-            ports |= {int(port) for port in re.findall(r"(\d+) \(Stream\)", unit)}
-    return ports
-
-
-def configured_ssh_ports() -> Set[int]:
-    """Ports in sshd's effective configuration."""
-    sshd = shutil.which("sshd") or "/usr/sbin/sshd"
-    return {int(port) for port in re.findall(r"^port (\d+)$", output_of([sshd, "-T"]), re.MULTILINE)}
-
-
-def connection_port() -> Set[int]:
-    """The local port of the SSH connection that runs this task, found from its ancestors' environment."""
-    pid = os.getpid()
-    while pid > 1:
-        for entry in text_of("/proc/{0}/environ".format(pid)).split("\0"):
-            fields = entry[len("SSH_CONNECTION=") :].split()
-            if entry.startswith("SSH_CONNECTION=") and len(fields) == 4:
-                return {int(fields[3])}
-        pid = parent_of(pid)
-    return set()
+from ansible.module_utils.socket_table import default_interfaces
+from ansible.module_utils.ssh_probe import ssh_ports
 
 
 def ruleset_in_force(table: str, path: str, state_dir: str) -> str:
@@ -139,10 +70,9 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    ports = listening_ssh_ports() | configured_ssh_ports() | connection_port()
     module.exit_json(
         changed=False,
-        ssh_ports=sorted(ports),
+        ssh_ports=sorted(ssh_ports()),
         outside=sorted(default_interfaces(text_of("/proc/net/route"), text_of("/proc/net/ipv6_route"))),
         nft=Path(nft_program()).exists(),
         ruleset=ruleset_in_force(params["table"], params["path"], params["state_dir"]),

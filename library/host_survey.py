@@ -35,6 +35,13 @@ options:
   docker_data_root: {description: As in the docker role., type: str, default: ""}
   docker_daemon_settings: {description: As in the docker role., type: dict, default: {}}
   docker_reserved_networks: {description: As in the docker role., type: list, elements: str, default: []}
+  firewall:
+    description:
+      - "What the firewall will let in besides SSH (entries), and what of it the inventory has added (extra_ports), as
+        in the variable C(firewall_extra_ports); trusted_interfaces as in the role, and the path of its ruleset."
+    type: dict
+    default: {entries: [], extra_ports: [], trusted_interfaces: [], path: /etc/twinport/firewall.nft}
+  config_dir: {description: Folder of the records of settings., type: path, default: /etc/twinport}
   limits:
     description: >-
       Pairs in MiB of too little and comfortable: memory, disk, disk_state, disk_deployed, vram; and the oldest driver.
@@ -77,6 +84,19 @@ RETURN = r"""
 ok: {description: Whether no row has failed., type: bool, returned: success}
 checks: {description: "The rows: name, status, detail, cure.", type: list, elements: dict, returned: success}
 table: {description: The rows as text., type: str, returned: success}
+harms:
+  description: "Effects on what belongs to others that need an agreement: name, sentence."
+  type: list
+  elements: dict
+  returned: success
+untouched:
+  description: Whether Twinport has neither changed nor recorded anything here yet.
+  type: bool
+  returned: success
+keep_ports:
+  description: The value of C(firewall_extra_ports) with which no port closes.
+  type: str
+  returned: success
 """
 
 import dataclasses
@@ -89,13 +109,16 @@ from typing import Any, Mapping, NamedTuple
 from ansible.module_utils.address_plan import Plan
 from ansible.module_utils.address_probe import plan_addresses
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.docker_installation import UnusableDockerError, choose
+from ansible.module_utils.docker_installation import Plan as Packages
+from ansible.module_utils.docker_installation import UnusableDockerError, choose, missing
 from ansible.module_utils.docker_probe import find_docker, installed_packages
 from ansible.module_utils.host_commands import output_of, text_of
 from ansible.module_utils.nvidia_cards import Cards, parse_xids
 from ansible.module_utils.nvidia_probe import ask_cards
 from ansible.module_utils.os_release import parse_os_release
 from ansible.module_utils.preflight import machine_probe as machine
+from ansible.module_utils.preflight.effect_probe import find_effects
+from ansible.module_utils.preflight.effect_rows import harms
 from ansible.module_utils.preflight.model import FAIL, Host, Wanted
 from ansible.module_utils.preflight.network_probe import Network, package_archives
 from ansible.module_utils.preflight.port_probe import port_holders
@@ -113,6 +136,11 @@ ARGUMENTS = {
     "docker_data_root": {"type": "str", "default": ""},
     "docker_daemon_settings": {"type": "dict", "default": {}},
     "docker_reserved_networks": {"type": "list", "elements": "str", "default": []},
+    "firewall": {
+        "type": "dict",
+        "default": {"entries": [], "extra_ports": [], "trusted_interfaces": [], "path": "/etc/twinport/firewall.nft"},
+    },
+    "config_dir": {"type": "path", "default": "/etc/twinport"},
     "limits": {"type": "dict", "required": True},
     "accept": {"type": "list", "elements": "str", "default": []},
     "http_proxy": {"type": "str", "default": ""},
@@ -153,15 +181,16 @@ def address_plan(params: Mapping[str, Any]) -> Plan:
 def survey(params: Mapping[str, Any]) -> Host:
     """Everything there is to know about this host."""
     system = parse_os_release(text_of("/etc/os-release"))
-    docker = find_docker(installed_packages())
-    problem, needs_ce = "", False
+    installed = installed_packages()
+    docker = find_docker(installed)
+    problem, chosen = "", Packages("", ())
     try:
-        needs_ce = choose(params["docker_source"], system, docker, params["docker_minimum"]).source == "ce"
+        chosen = choose(params["docker_source"], system, docker, params["docker_minimum"])
     except UnusableDockerError as error:
         problem = str(error)
     store = docker_store(params["docker_data_root"])
     state_dir = params["state_dir"]
-    sources = [source for source in params["sources"] if source["name"] != "docker-ce" or needs_ce]
+    sources = [source for source in params["sources"] if source["name"] != "docker-ce" or chosen.source == "ce"]
     return Host(
         system=system,
         architecture=platform.machine(),
@@ -189,7 +218,15 @@ def survey(params: Mapping[str, Any]) -> Host:
         xids=tuple(parse_xids(machine.kernel_log())) if params["gpu"] else (),
         nouveau=Path("/sys/module/nouveau").exists(),
         secure_boot=machine.secure_boot(),
+        effects=find_effects(params, docker, missing(chosen.packages, installed, {}), installed),
     )
+
+
+def is_touched(params: Mapping[str, Any]) -> bool:
+    """Whether a run has begun to change this host, or recorded it."""
+    config = Path(params["config_dir"])
+    traces = (config / "docker", config / "firewall.nft", Path(params["state_dir"]) / "host-record.json")
+    return any(trace.exists() for trace in traces)
 
 
 def main() -> None:
@@ -208,12 +245,16 @@ def main() -> None:
         docker_root=params["docker_data_root"],
         accepted=tuple(params["accept"]),
     )
-    rows = judge(survey(params), wanted)
+    host = survey(params)
+    rows = judge(host, wanted)
     module.exit_json(
         changed=False,
         ok=all(row.status != FAIL for row in rows),
         checks=[dataclasses.asdict(row) for row in rows],
         table=render(rows),
+        harms=[dataclasses.asdict(harm) for harm in harms(host.effects)],
+        untouched=not (host.deployed or is_touched(params)),
+        keep_ports=host.effects.keep_ports,
     )
 
 

@@ -70,6 +70,11 @@ def classify(installed: Dict[str, str], executable: str) -> str:
     return "other" if executable else "none"
 
 
+def engine_packages() -> Tuple[str, ...]:
+    """The packages of every source whose exchange stops or restarts dockerd or containerd."""
+    return (*CE_ENGINE, *_DEBIAN_ENGINE, *_UBUNTU_ENGINE)
+
+
 def distribution_packages(system: OperatingSystem) -> Tuple[Tuple[str, ...], Tuple[str, ...]]:
     """Engine and plugin packages of the distribution's own archive; empty where it has no compose v2."""
     if system.id == "debian" and (system.major >= 13 or not system.version):

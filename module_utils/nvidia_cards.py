@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 QUERY = ("index", "name", "driver_version", "memory.total", "compute_cap")
 # Drivers before about 510 refuse a query that holds compute_cap.
 OLD_QUERY = QUERY[:-1]
+MEMORY_QUERY = ("index", "uuid", "memory.used", "memory.total")
 
 _FAULTS = (
     ("Driver/library version mismatch", "mismatch"),
@@ -40,6 +41,32 @@ class Cards:
 
     cards: Tuple[Card, ...] = ()
     fault: str = ""
+
+
+@dataclass(frozen=True)
+class MemoryUse:
+    """Memory of one GPU in MiB, and what each process holds of it, as (process, MiB)."""
+
+    index: int
+    used_mib: int
+    total_mib: int
+    processes: Tuple[Tuple[int, int], ...] = ()
+
+
+def parse_memory(cards: str, processes: str) -> List[MemoryUse]:
+    """Read the answers to MEMORY_QUERY and to ``--query-compute-apps=gpu_uuid,pid,used_memory``.
+
+    Both are csv without units. A process whose share the driver does not tell counts as 0.
+    """
+    held: Dict[str, List[Tuple[int, int]]] = {}
+    for columns in _csv(processes, 3):
+        if columns[1].isdecimal():
+            held.setdefault(columns[0], []).append((int(columns[1]), int(columns[2]) if columns[2].isdecimal() else 0))
+    return [
+        MemoryUse(int(index), int(used), int(total), tuple(held.get(uuid, [])))
+        for index, uuid, used, total in _csv(cards, 4)
+        if index.isdecimal() and used.isdecimal() and total.isdecimal()
+    ]
 
 
 def parse_cards(code: int, output: str) -> Cards:
@@ -83,3 +110,8 @@ def _card(line: str) -> Optional[Card]:
     memory = re.match(r"\d+", columns[3])
     capability = tuple(int(part) for part in re.findall(r"\d+", columns[4])) if len(columns) == len(QUERY) else ()
     return Card(int(columns[0]), columns[1], columns[2], int(memory.group()) if memory else 0, capability)
+
+
+def _csv(text: str, width: int) -> List[List[str]]:
+    rows = [[column.strip() for column in line.split(",")] for line in text.splitlines()]
+    return [row for row in rows if len(row) == width]

@@ -8,8 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import List, Sequence, Tuple
 
-from .host_commands import text_of
-from .nvidia_cards import OLD_QUERY, QUERY, Cards, asks_for_less, parse_cards
+from .host_commands import output_of, text_of
+from .nvidia_cards import MEMORY_QUERY, OLD_QUERY, QUERY, Cards, MemoryUse, asks_for_less, parse_cards, parse_memory
 
 _SECONDS = 30
 _PCI = Path("/sys/bus/pci/devices")
@@ -25,6 +25,16 @@ def ask_cards() -> Cards:
     if asks_for_less(output):
         code, output = _query(OLD_QUERY)
     return parse_cards(code, output)
+
+
+def ask_memory() -> List[MemoryUse]:
+    """The memory of each GPU and the processes that hold it; [] where nvidia-smi does not tell."""
+    options = ["--format=csv,noheader,nounits"]
+    cards = output_of(["nvidia-smi", "--query-gpu=" + ",".join(MEMORY_QUERY), *options], seconds=_SECONDS)
+    if not cards:
+        return []
+    processes = output_of(["nvidia-smi", "--query-compute-apps=gpu_uuid,pid,used_memory", *options], seconds=_SECONDS)
+    return parse_memory(cards, processes)
 
 
 def pci_devices() -> List[int]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
-from typing import List, Set
+from typing import List, Mapping, Set
 
 _STATES = {"01": "established", "0A": "listen"}
+_UDP_STATES = {"07": "unconnected"}
 
 
 @dataclass(frozen=True)
 class Socket:
-    """One TCP socket: its local address and port, ``established`` or ``listen``, and its inode."""
+    """One socket: local address and port, state (``established``, ``listen``; of UDP ``unconnected``), and inode."""
 
     address: str
     port: int
@@ -22,14 +23,23 @@ class Socket:
 
 def parse_tcp(text: str) -> List[Socket]:
     """Listening and established sockets from /proc/net/tcp or tcp6."""
+    return _parse(text, _STATES)
+
+
+def parse_udp(text: str) -> List[Socket]:
+    """Sockets that take datagrams from anybody, from /proc/net/udp or udp6."""
+    return _parse(text, _UDP_STATES)
+
+
+def _parse(text: str, states: Mapping[str, str]) -> List[Socket]:
     sockets = []
     for line in text.splitlines()[1:]:
         columns = line.split()
-        if len(columns) < 10 or columns[3] not in _STATES:
+        if len(columns) < 10 or columns[3] not in states:
             continue
         address, _colon, port = columns[1].partition(":")
         try:
-            sockets.append(Socket(_address(address), int(port, 16), _STATES[columns[3]], int(columns[9])))
+            sockets.append(Socket(_address(address), int(port, 16), states[columns[3]], int(columns[9])))
         except ValueError:
             continue  # no line of the kernel's
     return sockets

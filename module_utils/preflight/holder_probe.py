@@ -35,7 +35,11 @@ def holder_of(port: int, inodes: AbstractSet[int]) -> Holder:
     if not pids:
         return Holder("an unknown process", "")
     # The server, and not the worker that has inherited its socket.
-    pid = min(pids)
+    return process_holder(min(pids))
+
+
+def process_holder(pid: int) -> Holder:
+    """A process, as its container, its service, or itself."""
     return _in_container(pid) or _in_unit(pid) or _alone(pid)
 
 

@@ -10,6 +10,7 @@ from ..address_plan import Plan
 from ..docker_installation import Docker
 from ..nvidia_cards import Cards
 from ..os_release import OperatingSystem
+from .effect_model import Effects
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 
@@ -85,6 +86,7 @@ class Host:
     xids: Tuple[Tuple[str, int], ...] = ()
     nouveau: bool = False
     secure_boot: bool = False
+    effects: Effects = field(default_factory=Effects)
     # Only for a state folder on a file system of its own.
     state_path: str = ""
     state_free_mib: int = 0

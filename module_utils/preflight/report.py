@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Callable, List, Optional, Tuple
 
-from . import docker_rows, gpu_rows, machine_rows, network_rows
+from . import docker_rows, effect_rows, gpu_rows, machine_rows, network_rows
 from .model import FAIL, WARN, Host, Row, Wanted
 
 _MACHINE: Tuple[Callable[[Host, Wanted], Optional[Row]], ...] = (
@@ -17,6 +17,10 @@ _DOCKER: Tuple[Callable[[Host, Wanted], Optional[Row]], ...] = (
     docker_rows.docker, docker_rows.addresses, docker_rows.daemon_json, docker_rows.data_root,
 )  # fmt: skip
 
+_EFFECTS: Tuple[Callable[[Host, Wanted], Optional[Row]], ...] = (
+    effect_rows.ports, effect_rows.packages, effect_rows.containers,
+)  # fmt: skip
+
 
 def judge(host: Host, wanted: Wanted) -> List[Row]:
     """All rows of the report, in the order for the reader; accepted failures become warnings."""
@@ -26,6 +30,8 @@ def judge(host: Host, wanted: Wanted) -> List[Row]:
     rows += [rule(host, wanted) for rule in _DOCKER]
     if wanted.gpu:
         rows += [gpu_rows.driver(host, wanted), *gpu_rows.cards(host), gpu_rows.vram(host, wanted), gpu_rows.xids(host)]
+        rows += effect_rows.memory(host, wanted)
+    rows += [rule(host, wanted) for rule in _EFFECTS]
     return [_accept(row, wanted) for row in rows if row is not None]
 
 

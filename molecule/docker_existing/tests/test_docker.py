@@ -43,9 +43,9 @@ def test_docker_has_loaded_the_settings(host: Host) -> None:
     assert not host.file("/run/twinport-docker-restart-due").exists
 
 
-def test_the_container_at_work_was_never_stopped(host: Host) -> None:
-    pid = host.file("/root/pid").content_string.strip()
-    assert host.check_output("docker inspect --format '{{.State.Pid}}' somebodys") == pid
+def test_the_containers_at_work_were_never_stopped(host: Host) -> None:
+    pids = host.file("/root/pids").content_string.strip()
+    assert host.check_output("docker inspect --format '{{.State.Pid}}' somebodys shop") == pids
 
 
 def test_the_engine_is_the_one_that_was_there(host: Host) -> None:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from module_utils.nvidia_cards import Card, Cards, asks_for_less, needed_modules, parse_cards, parse_xids
+from module_utils.nvidia_cards import (
+    Card,
+    Cards,
+    MemoryUse,
+    asks_for_less,
+    needed_modules,
+    parse_cards,
+    parse_memory,
+    parse_xids,
+)
 
 RTX_4090 = Card(0, "NVIDIA GeForce RTX 4090", "550.163.01", 24564, (8, 9))
 FULL = "0, NVIDIA GeForce RTX 4090, 550.163.01, 24564, 8.9\n1, NVIDIA A100-SXM4-80GB, 550.163.01, 81920, 8.0\n"
@@ -66,3 +75,12 @@ def test_xids_are_found_once_each() -> None:
 )
 def test_the_cards_say_which_modules_they_need(devices: tuple[int, ...], modules: str) -> None:
     assert needed_modules(devices) == modules
+
+
+def test_memory_is_told_card_by_card_with_its_processes() -> None:
+    cards = "0, GPU-a, 9000, 24564\n1, GPU-b, 4, 24564\n2, GPU-c, [N/A], [N/A]\n"
+    processes = "GPU-a, 70, 8000\nGPU-a, 71, [N/A]\nno line of ours\n"
+    assert parse_memory(cards, processes) == [
+        MemoryUse(0, 9000, 24564, ((70, 8000), (71, 0))),
+        MemoryUse(1, 4, 24564),
+    ]
