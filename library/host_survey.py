@@ -35,6 +35,14 @@ options:
   docker_data_root: {description: As in the docker role., type: str, default: ""}
   docker_daemon_settings: {description: As in the docker role., type: dict, default: {}}
   docker_reserved_networks: {description: As in the docker role., type: list, elements: str, default: []}
+  docker_package_versions: {description: As in the docker role., type: dict, default: {}}
+  packages:
+    description: >-
+      What else the run installs where a program is missing: program, and the names of its packages, none where they
+      come from a source that the run adds.
+    type: list
+    elements: dict
+    default: []
   limits:
     description: >-
       Pairs in MiB of too little and comfortable: memory, disk, disk_state, disk_deployed, vram; and the oldest driver.
@@ -84,20 +92,23 @@ import os
 import platform
 import time
 from pathlib import Path
-from typing import Any, Mapping, NamedTuple
+from typing import Any, Mapping, NamedTuple, Optional
 
 from ansible.module_utils.address_plan import Plan
 from ansible.module_utils.address_probe import plan_addresses
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.docker_installation import UnusableDockerError, choose
+from ansible.module_utils.docker_installation import Docker, UnusableDockerError, choose
+from ansible.module_utils.docker_installation import Plan as DockerPlan
 from ansible.module_utils.docker_probe import find_docker, installed_packages
 from ansible.module_utils.host_commands import output_of, text_of
 from ansible.module_utils.nvidia_cards import Cards, parse_xids
 from ansible.module_utils.nvidia_probe import ask_cards
-from ansible.module_utils.os_release import parse_os_release
+from ansible.module_utils.os_release import OperatingSystem, parse_os_release
 from ansible.module_utils.preflight import machine_probe as machine
+from ansible.module_utils.preflight.apt_state_probe import ask_apt
+from ansible.module_utils.preflight.installations import coming_installations
 from ansible.module_utils.preflight.model import FAIL, Host, Wanted
-from ansible.module_utils.preflight.network_probe import Network, package_archives
+from ansible.module_utils.preflight.network_probe import Network
 from ansible.module_utils.preflight.port_probe import port_holders
 from ansible.module_utils.preflight.report import judge, render
 
@@ -113,6 +124,8 @@ ARGUMENTS = {
     "docker_data_root": {"type": "str", "default": ""},
     "docker_daemon_settings": {"type": "dict", "default": {}},
     "docker_reserved_networks": {"type": "list", "elements": "str", "default": []},
+    "docker_package_versions": {"type": "dict", "default": {}},
+    "packages": {"type": "list", "elements": "dict", "default": []},
     "limits": {"type": "dict", "required": True},
     "accept": {"type": "list", "elements": "str", "default": []},
     "http_proxy": {"type": "str", "default": ""},
@@ -121,6 +134,21 @@ ARGUMENTS = {
     "ca_certificates": {"type": "str", "default": ""},
     "timeout": {"type": "int", "default": 8},
 }
+
+
+class DockerChoice(NamedTuple):
+    """What the docker role will do, None with its reason where it can do nothing."""
+
+    plan: Optional[DockerPlan]
+    problem: str
+
+
+def docker_choice(params: Mapping[str, Any], system: OperatingSystem, docker: Docker) -> DockerChoice:
+    """Decide as the docker role will."""
+    try:
+        return DockerChoice(choose(params["docker_source"], system, docker, params["docker_minimum"]), "")
+    except UnusableDockerError as error:
+        return DockerChoice(None, str(error))
 
 
 class DockerStore(NamedTuple):
@@ -153,12 +181,11 @@ def address_plan(params: Mapping[str, Any]) -> Plan:
 def survey(params: Mapping[str, Any]) -> Host:
     """Everything there is to know about this host."""
     system = parse_os_release(text_of("/etc/os-release"))
-    docker = find_docker(installed_packages())
-    problem, needs_ce = "", False
-    try:
-        needs_ce = choose(params["docker_source"], system, docker, params["docker_minimum"]).source == "ce"
-    except UnusableDockerError as error:
-        problem = str(error)
+    installed = installed_packages()
+    docker = find_docker(installed)
+    choice = docker_choice(params, system, docker)
+    needs_ce = choice.plan is not None and choice.plan.source == "ce"
+    coming, others = coming_installations(choice.plan, docker.kind, installed, params)
     store = docker_store(params["docker_data_root"])
     state_dir = params["state_dir"]
     sources = [source for source in params["sources"] if source["name"] != "docker-ce" or needs_ce]
@@ -178,13 +205,14 @@ def survey(params: Mapping[str, Any]) -> Host:
         clock_offset_s=time.time() - params["control_time"],
         deployed=(Path(params["root"]) / "video" / "compose.yaml").exists(),
         docker=docker,
-        docker_problem=problem,
+        docker_problem=choice.problem,
         docker_root=store.root,
         docker_has_images=store.has_images,
         daemon_json_problem=machine.daemon_json_problem(),
         addresses=address_plan(params),
+        apt=ask_apt(coming, others, params),
         ports=port_holders(params["ports"]),
-        sources=Network(params).ask_all([package_archives(), *sources]),
+        sources=Network(params).ask_all(sources),
         cards=ask_cards() if params["gpu"] else Cards(),
         xids=tuple(parse_xids(machine.kernel_log())) if params["gpu"] else (),
         nouveau=Path("/sys/module/nouveau").exists(),

@@ -10,6 +10,7 @@ from ..address_plan import Plan
 from ..docker_installation import Docker
 from ..nvidia_cards import Cards
 from ..os_release import OperatingSystem
+from .apt_state import AptState
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 
@@ -81,6 +82,7 @@ class Host:
     ports: Tuple[PortHolder, ...] = ()
     sources: Tuple[Source, ...] = ()
     addresses: Plan = field(default_factory=Plan)
+    apt: AptState = field(default_factory=AptState)
     cards: Cards = field(default_factory=Cards)
     xids: Tuple[Tuple[str, int], ...] = ()
     nouveau: bool = False

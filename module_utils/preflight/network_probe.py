@@ -12,13 +12,9 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, List, Mapping, Sequence, Tuple
 
-from ..apt_probe import archive_uris
 from .model import Probe, Source
-
-# The number of package archives to check; a host has two or three, and fifty would take too long.
-_ARCHIVES = 8
 
 
 class Network:
@@ -70,13 +66,6 @@ class Network:
             return _reason(error.reason)
         except (OSError, ValueError) as error:
             return _reason(error)
-
-
-def package_archives() -> Dict[str, Any]:
-    """The addresses of the host's own package sources, as a source to check."""
-    answerable = [uri for uri in archive_uris() if uri.startswith(("http://", "https://"))]
-    cure = "Correct or remove what does not answer under /etc/apt, for apt stops at it; or set twinport_http_proxy."
-    return {"name": "packages", "urls": answerable[:_ARCHIVES], "required": True, "cure": cure}
 
 
 def _reason(error: object) -> str:

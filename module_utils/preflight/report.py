@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from typing import Callable, List, Optional, Tuple
 
-from . import docker_rows, gpu_rows, machine_rows, network_rows
+from . import apt_rows, docker_rows, gpu_rows, machine_rows, network_rows
 from .model import FAIL, WARN, Host, Row, Wanted
 
 _MACHINE: Tuple[Callable[[Host, Wanted], Optional[Row]], ...] = (
     machine_rows.privileges, machine_rows.system, machine_rows.architecture, machine_rows.kernel, machine_rows.init,
     machine_rows.container, machine_rows.memory, machine_rows.disk, machine_rows.disk_state, machine_rows.clock,
-    network_rows.name_resolution,
+    network_rows.name_resolution, apt_rows.dpkg, apt_rows.sources, apt_rows.installation,
 )  # fmt: skip
 _DOCKER: Tuple[Callable[[Host, Wanted], Optional[Row]], ...] = (
     docker_rows.docker, docker_rows.addresses, docker_rows.daemon_json, docker_rows.data_root,
