@@ -92,7 +92,7 @@ import os
 import platform
 import time
 from pathlib import Path
-from typing import Any, Mapping, NamedTuple, Optional
+from typing import Any, Dict, Mapping, NamedTuple, Optional
 
 from ansible.module_utils.address_plan import Plan
 from ansible.module_utils.address_probe import plan_addresses
@@ -106,6 +106,7 @@ from ansible.module_utils.nvidia_probe import ask_cards
 from ansible.module_utils.os_release import OperatingSystem, parse_os_release
 from ansible.module_utils.preflight import machine_probe as machine
 from ansible.module_utils.preflight.apt_state_probe import ask_apt
+from ansible.module_utils.preflight.dockerd_probe import ask_dockerd
 from ansible.module_utils.preflight.installations import coming_installations
 from ansible.module_utils.preflight.model import FAIL, Host, Wanted
 from ansible.module_utils.preflight.network_probe import Network
@@ -171,6 +172,12 @@ def docker_store(data_root: str) -> DockerStore:
     return DockerStore(root, "/var/lib/containerd" if with_containerd else data_root or root, number != "0")
 
 
+def enforced_settings(params: Mapping[str, Any]) -> Dict[str, Any]:
+    """What the docker role will put into daemon.json, whatever is there."""
+    own = {"data-root": params["docker_data_root"]} if params["docker_data_root"] else {}
+    return {**own, **params["docker_daemon_settings"]}
+
+
 def address_plan(params: Mapping[str, Any]) -> Plan:
     """What the deployment will set so that Docker takes nobody's addresses."""
     urls = [url for source in params["sources"] for url in source["urls"]]
@@ -211,6 +218,7 @@ def survey(params: Mapping[str, Any]) -> Host:
         daemon_json_problem=machine.daemon_json_problem(),
         addresses=address_plan(params),
         apt=ask_apt(coming, others, params),
+        dockerd=ask_dockerd(enforced_settings(params)),
         ports=port_holders(params["ports"]),
         sources=Network(params).ask_all(sources),
         cards=ask_cards() if params["gpu"] else Cards(),

@@ -11,6 +11,7 @@ from ..docker_installation import Docker
 from ..nvidia_cards import Cards
 from ..os_release import OperatingSystem
 from .apt_state import AptState
+from .dockerd_state import DockerdState
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 
@@ -83,6 +84,7 @@ class Host:
     sources: Tuple[Source, ...] = ()
     addresses: Plan = field(default_factory=Plan)
     apt: AptState = field(default_factory=AptState)
+    dockerd: DockerdState = field(default_factory=DockerdState)
     cards: Cards = field(default_factory=Cards)
     xids: Tuple[Tuple[str, int], ...] = ()
     nouveau: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Callable, List, Optional, Tuple
 
-from . import apt_rows, docker_rows, gpu_rows, machine_rows, network_rows
+from . import apt_rows, docker_rows, dockerd_rows, gpu_rows, machine_rows, network_rows
 from .model import FAIL, WARN, Host, Row, Wanted
 
 _MACHINE: Tuple[Callable[[Host, Wanted], Optional[Row]], ...] = (
@@ -15,6 +15,7 @@ _MACHINE: Tuple[Callable[[Host, Wanted], Optional[Row]], ...] = (
 )  # fmt: skip
 _DOCKER: Tuple[Callable[[Host, Wanted], Optional[Row]], ...] = (
     docker_rows.docker, docker_rows.addresses, docker_rows.daemon_json, docker_rows.data_root,
+    dockerd_rows.settings, dockerd_rows.units,
 )  # fmt: skip
 
 

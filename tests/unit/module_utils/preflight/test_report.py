@@ -11,6 +11,8 @@ from module_utils.address_plan import Plan
 from module_utils.docker_installation import Docker
 from module_utils.nvidia_cards import Card, Cards
 from module_utils.os_release import OperatingSystem
+from module_utils.preflight.apt_state import AptState
+from module_utils.preflight.dockerd_state import DockerdState
 from module_utils.preflight.model import Host, PortHolder, Probe, Row, Source, Wanted
 from module_utils.preflight.report import judge, render
 
@@ -91,6 +93,19 @@ def test_a_good_host_has_nothing_but_ok_rows() -> None:
         ({"ports": (PortHolder(8383, "nginx (process 7)", ours=False),)}, "port 8383", "fail", "nginx"),
         ({"docker": Docker(kind="snap"), "docker_problem": "remove the snap"}, "docker", "fail", "snap"),
         ({"daemon_json_problem": "not valid JSON: line 3"}, "daemon.json", "fail", "line 3"),
+        (
+            {"dockerd": DockerdState(clashes=(("hosts", "-H fd://"),))},
+            "docker settings",
+            "fail",
+            "hosts (flag -H fd://)",
+        ),
+        ({"dockerd": DockerdState(refusal="no")}, "docker settings", "fail", "dockerd refuses them: no"),
+        ({"dockerd": DockerdState(unknown=("mtuu",))}, "docker settings", "fail", "no Docker knows mtuu"),
+        ({"dockerd": DockerdState(masked=("docker.socket",))}, "docker service", "fail", "masked"),
+        ({"dockerd": DockerdState(failed=(("docker.service", "x"),))}, "docker service", "fail", "failed: x"),
+        ({"apt": AptState(("nftables",))}, "apt install", "ok", "nftables"),
+        ({"apt": AptState(problem="no room")}, "apt install", "warn", "no room"),
+        ({"apt": AptState(frozen=("/etc/group",))}, "dpkg", "fail", "/etc/group"),
         ({"addresses": Plan()}, "docker addresses", "ok", "free"),
         ({"addresses": CLEAR}, "docker addresses", "ok", "clear of 172.18.0.10 (you): bip 10.1.0.1/24"),
         ({"addresses": Plan(overlaps=("shop takes x",))}, "docker addresses", "warn", "shop takes x"),
