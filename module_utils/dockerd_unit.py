@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Dict, List, Sequence
+from typing import Dict, List, Optional, Sequence
 
 from .dockerd_flags import USUAL_UNIT, assignments, environment_files, unit_command
 from .host_commands import output_of, text_of
@@ -28,8 +28,8 @@ def dockerd_arguments() -> List[str]:
     return unit_command(text, environment)
 
 
-def refusal(text: str, arguments: Sequence[str]) -> str:
-    """Why the installed dockerd would not start with a text as daemon.json; "" where it would, or can't tell.
+def refusal(text: str, arguments: Sequence[str]) -> Optional[str]:
+    """Why the installed dockerd would not start with a text as daemon.json; "" where it would, None if unknown.
 
     Args:
         text: of the file.
@@ -37,7 +37,7 @@ def refusal(text: str, arguments: Sequence[str]) -> str:
     """
     program = shutil.which("dockerd")
     if program is None or "--validate" not in output_of([program, "--help"]):
-        return ""
+        return None
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
         candidate = Path(folder) / "daemon.json"
         candidate.write_text(text or json.dumps({}), encoding="utf-8")

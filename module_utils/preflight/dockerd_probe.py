@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from typing import Any, Dict, List, Mapping, Tuple
 
 from ..dockerd_flags import clashes, settings_of, unknown
@@ -36,10 +35,11 @@ def ask_dockerd(wanted: Mapping[str, Any]) -> DockerdState:
     arguments = dockerd_arguments()
     coming = dict(document, **wanted)
     clashing = tuple(clashes(coming, settings_of(arguments)))
+    refused = "" if clashing else refusal(json.dumps(coming), arguments)
     return DockerdState(
         clashes=clashing,
-        unknown=() if shutil.which("dockerd") else tuple(unknown(coming)),
-        refusal="" if clashing else refusal(json.dumps(coming), arguments),
+        unknown=tuple(unknown(coming)) if refused is None else (),
+        refusal=refused or "",
         masked=masked,
         failed=failed,
     )

@@ -13,7 +13,7 @@ class DockerdState:
 
     Args:
         clashes: settings of daemon.json, or of the inventory for it, that are flags of the unit too, with the flag.
-        unknown: settings that no Docker knows; only where no dockerd could be asked.
+        unknown: settings that no Docker knows; only where no dockerd could tell.
         refusal: what the installed dockerd says against its settings, "" for nothing.
         masked: units that can't be started.
         failed: units that failed at their last start, each with their last words.
