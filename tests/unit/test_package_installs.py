@@ -12,8 +12,6 @@ import yaml
 # It refreshes the lists by itself.
 OURS = "host_packages"
 MODULES = {OURS, "ansible.builtin.dnf"}
-# They don't say which source, package or lock is at fault.
-SILENT = {"ansible.builtin.package", "ansible.builtin.apt"}
 
 
 def tasks(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -37,12 +35,6 @@ def installs() -> Iterator[Any]:
 def test_packages_come_through_the_proxy_by_fresh_lists(task: dict[str, Any], module: str) -> None:
     assert "environment" in task
     assert module == OURS or task[module].get("update_cache") is True
-
-
-@pytest.mark.parametrize("file", sorted(Path("roles").glob("*/tasks/*.yml")), ids=str)
-def test_no_task_fails_without_naming_what_is_at_fault(file: Path) -> None:
-    found = tasks(yaml.safe_load(file.read_text(encoding="utf-8")) or [])
-    assert not [task["name"] for task in found if SILENT & set(task)]
 
 
 def test_the_roles_do_install_packages() -> None:
