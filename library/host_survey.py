@@ -112,6 +112,7 @@ from ansible.module_utils.preflight.model import FAIL, Host, Wanted
 from ansible.module_utils.preflight.network_probe import Network
 from ansible.module_utils.preflight.port_probe import port_holders
 from ansible.module_utils.preflight.report import judge, render
+from ansible.module_utils.preflight.surroundings_probe import ask_surroundings
 
 ARGUMENTS = {
     "gpu": {"type": "bool", "required": True},
@@ -219,6 +220,7 @@ def survey(params: Mapping[str, Any]) -> Host:
         addresses=address_plan(params),
         apt=ask_apt(coming, others, params),
         dockerd=ask_dockerd(enforced_settings(params)),
+        surroundings=ask_surroundings(store.images, params["root"], state_dir),
         ports=port_holders(params["ports"]),
         sources=Network(params).ask_all(sources),
         cards=ask_cards() if params["gpu"] else Cards(),

@@ -191,8 +191,8 @@ def clashes(document: Mapping[str, Any], flags: Mapping[str, str]) -> List[Tuple
 
 
 def unknown(document: Mapping[str, Any]) -> List[str]:
-    """The settings that no version of Docker knows."""
-    return [name for name in document if name not in _KNOWN]
+    """The settings that no version of Docker knows; it passes over flags' own names, such as ``registry-mirror``."""
+    return [name for name in document if name not in _KNOWN and name not in _IN_FILE]
 
 
 def _words(text: str) -> List[str]:

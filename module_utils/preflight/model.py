@@ -12,6 +12,7 @@ from ..nvidia_cards import Cards
 from ..os_release import OperatingSystem
 from .apt_state import AptState
 from .dockerd_state import DockerdState
+from .surroundings import Surroundings
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 
@@ -85,6 +86,7 @@ class Host:
     addresses: Plan = field(default_factory=Plan)
     apt: AptState = field(default_factory=AptState)
     dockerd: DockerdState = field(default_factory=DockerdState)
+    surroundings: Surroundings = field(default_factory=Surroundings)
     cards: Cards = field(default_factory=Cards)
     xids: Tuple[Tuple[str, int], ...] = ()
     nouveau: bool = False

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from typing import Callable, List, Optional, Tuple
 
-from . import apt_rows, docker_rows, dockerd_rows, gpu_rows, machine_rows, network_rows
+from . import apt_rows, docker_rows, dockerd_rows, gpu_rows, machine_rows, network_rows, surroundings_rows
 from .model import FAIL, WARN, Host, Row, Wanted
 
 _MACHINE: Tuple[Callable[[Host, Wanted], Optional[Row]], ...] = (
     machine_rows.privileges, machine_rows.system, machine_rows.architecture, machine_rows.kernel, machine_rows.init,
     machine_rows.container, machine_rows.memory, machine_rows.disk, machine_rows.disk_state, machine_rows.clock,
+    surroundings_rows.writable, surroundings_rows.room, surroundings_rows.inodes, surroundings_rows.image_store,
+    surroundings_rows.cgroups, surroundings_rows.modules, surroundings_rows.mtu,
     network_rows.name_resolution, apt_rows.dpkg, apt_rows.sources, apt_rows.installation,
 )  # fmt: skip
 _DOCKER: Tuple[Callable[[Host, Wanted], Optional[Row]], ...] = (

@@ -25,7 +25,7 @@ SITUATIONS = {
     "a flag of its own": ({}, "--log-level=warn", False, ""),
     "an address in the file": ({"hosts": ["unix:///run/own.sock"]}, "", False, "docker settings"),
     "a level in both": ({"log-level": "warn"}, "--log-level=warn", False, "docker settings"),
-    "a misspelt setting": ({"registry-mirror": ["https://m.example"]}, "", False, "docker settings"),
+    "a misspelt setting": ({"registry_mirrors": ["https://m.example"]}, "", False, "docker settings"),
     "a masked unit": ({}, "", True, "docker service"),
 }
 

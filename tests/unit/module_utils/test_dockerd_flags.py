@@ -58,4 +58,5 @@ def test_what_stands_in_both_clashes() -> None:
 
 
 def test_a_misspelt_setting_is_unknown() -> None:
-    assert unknown({"registry-mirror": [], "registry-mirrors": [], "mtu": 1450}) == ["registry-mirror"]
+    document = {"registry_mirrors": [], "registry-mirrors": [], "registry-mirror": [], "mtu": 1450}
+    assert unknown(document) == ["registry_mirrors"]

@@ -92,8 +92,8 @@ def test_what_the_inventory_sets_clashes_too(host: DockerHost) -> None:
 
 
 def test_without_dockerd_a_misspelt_setting_is_found(host: DockerHost) -> None:
-    host.settings({"registry-mirror": ["https://m.example"]})
-    assert ask_dockerd({}).unknown == ("registry-mirror",)
+    host.settings({"registry_mirrors": ["https://m.example"]})
+    assert ask_dockerd({}).unknown == ("registry_mirrors",)
 
 
 def test_an_installed_dockerd_is_asked_with_its_flags(host: DockerHost) -> None:

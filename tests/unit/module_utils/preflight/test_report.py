@@ -15,6 +15,7 @@ from module_utils.preflight.apt_state import AptState
 from module_utils.preflight.dockerd_state import DockerdState
 from module_utils.preflight.model import Host, PortHolder, Probe, Row, Source, Wanted
 from module_utils.preflight.report import judge, render
+from module_utils.preflight.surroundings import Place, Surroundings
 
 DEBIAN = OperatingSystem("debian", "debian", "12", "bookworm", "Debian GNU/Linux 12 (bookworm)")
 ARCH = OperatingSystem("arch", "other", "", "", "Arch Linux")
@@ -99,6 +100,25 @@ def test_a_good_host_has_nothing_but_ok_rows() -> None:
             "fail",
             "hosts (flag -H fd://)",
         ),
+        (
+            {"surroundings": Surroundings((Place("/", read_only=True, free_mib=9999),))},
+            "file systems",
+            "fail",
+            "read-only: /",
+        ),
+        ({"surroundings": Surroundings((Place("/", free_mib=99),))}, "room", "fail", "99 MiB free in /"),
+        ({"surroundings": Surroundings((Place("/opt", free_mib=9),))}, "room", "fail", "9 MiB free in /opt"),
+        ({"surroundings": Surroundings((Place("/opt", free_mib=99),))}, "room", "ok", "free in /"),
+        ({"surroundings": Surroundings((Place("/", free_mib=999),))}, "room", "warn", "1024 recommended"),
+        ({"surroundings": Surroundings(images=Place("/d", free_inodes=9))}, "inodes", "fail", "only 9 more"),
+        ({"surroundings": Surroundings(images=Place("/d", free_inodes=99999))}, "inodes", "warn", "99999"),
+        ({"surroundings": Surroundings(images=Place("/d", "nfs4"))}, "image store", "fail", "/d is on nfs4"),
+        ({"surroundings": Surroundings(images=Place("/d", "fuse.sshfs"))}, "image store", "fail", "fuse.sshfs"),
+        ({"surroundings": Surroundings(images=Place("/d", "overlay"))}, "image store", "warn", "overlay"),
+        ({"surroundings": Surroundings(cgroups=0)}, "cgroups", "fail", "none are mounted"),
+        ({"surroundings": Surroundings(memory_limits=False)}, "cgroups", "warn", "no memory limits"),
+        ({"surroundings": Surroundings(lost_modules="6.1.0-9")}, "kernel modules", "fail", "6.1.0-9 are gone"),
+        ({"surroundings": Surroundings(link="wg0", mtu=1420)}, "mtu", "ok", "wg0 carries 1420"),
         ({"dockerd": DockerdState(refusal="no")}, "docker settings", "fail", "dockerd refuses them: no"),
         ({"dockerd": DockerdState(unknown=("mtuu",))}, "docker settings", "fail", "no Docker knows mtuu"),
         ({"dockerd": DockerdState(masked=("docker.socket",))}, "docker service", "fail", "masked"),
