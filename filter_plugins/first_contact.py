@@ -26,7 +26,7 @@ _CURES = (
         "The host's Python is older than 3.8: choose a newer image, or name another in ansible_python_interpreter.",
     ),
     (
-        r"python\S*: (?:command )?not found|No such file or directory.*python|python\S*: No such file|interpreter .*not found",
+        r"python\S*: (?:(?:command )?not found|No such file)|No such file .*python|interpreter .*not found",
         "The host has no Python: `apt-get install python3` or `dnf install python3` there.",
     ),
     (

@@ -92,7 +92,7 @@ import os
 import platform
 import time
 from pathlib import Path
-from typing import Any, Dict, Mapping, NamedTuple, Optional
+from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence
 
 from ansible.module_utils.address_plan import Plan
 from ansible.module_utils.address_probe import plan_addresses
@@ -109,7 +109,7 @@ from ansible.module_utils.preflight.apt_state_probe import ask_apt
 from ansible.module_utils.preflight.dockerd_probe import ask_dockerd
 from ansible.module_utils.preflight.installations import coming_installations
 from ansible.module_utils.preflight.model import FAIL, Host, Wanted
-from ansible.module_utils.preflight.network_probe import Network
+from ansible.module_utils.preflight.network_probe import Network, archives_resolve
 from ansible.module_utils.preflight.port_probe import port_holders
 from ansible.module_utils.preflight.report import judge, render
 from ansible.module_utils.preflight.surroundings_probe import ask_surroundings
@@ -153,6 +153,12 @@ def docker_choice(params: Mapping[str, Any], system: OperatingSystem, docker: Do
         return DockerChoice(None, str(error))
 
 
+def needed_sources(sources: Sequence[Mapping[str, Any]], choice: DockerChoice) -> Sequence[Mapping[str, Any]]:
+    """The sources without Docker CE's where Docker comes from elsewhere."""
+    needs_ce = choice.plan is not None and choice.plan.source == "ce"
+    return [source for source in sources if source["name"] != "docker-ce" or needs_ce]
+
+
 class DockerStore(NamedTuple):
     """Where Docker keeps its data and its images, and whether it has any."""
 
@@ -192,11 +198,10 @@ def survey(params: Mapping[str, Any]) -> Host:
     installed = installed_packages()
     docker = find_docker(installed)
     choice = docker_choice(params, system, docker)
-    needs_ce = choice.plan is not None and choice.plan.source == "ce"
     coming, others = coming_installations(choice.plan, docker.kind, installed, params)
     store = docker_store(params["docker_data_root"])
     state_dir = params["state_dir"]
-    sources = [source for source in params["sources"] if source["name"] != "docker-ce" or needs_ce]
+    sources = Network(params).ask_all(needed_sources(params["sources"], choice))
     return Host(
         system=system,
         architecture=platform.machine(),
@@ -222,7 +227,8 @@ def survey(params: Mapping[str, Any]) -> Host:
         dockerd=ask_dockerd(enforced_settings(params)),
         surroundings=ask_surroundings(store.images, params["root"], state_dir),
         ports=port_holders(params["ports"]),
-        sources=Network(params).ask_all(sources),
+        sources=sources,
+        archives_resolve=archives_resolve(sources),
         cards=ask_cards() if params["gpu"] else Cards(),
         xids=tuple(parse_xids(machine.kernel_log())) if params["gpu"] else (),
         nouveau=Path("/sys/module/nouveau").exists(),

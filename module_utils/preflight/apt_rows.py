@@ -22,14 +22,14 @@ def dpkg(host: Host, _wanted: Wanted) -> Optional[Row]:
         return Row("dpkg", WARN, detail, "The run waits for it, five minutes for each step.")
     if found.unfinished:
         return Row("dpkg", WARN, "not configured yet: {0}".format(", ".join(found.unfinished)), DPKG_CURE)
-    return Row("dpkg", OK, "in order") if found.wanted or found.unread else None
+    return Row("dpkg", OK, "in order") if found.asked else None
 
 
 def sources(host: Host, _wanted: Wanted) -> Optional[Row]:
     """Whether apt can read its sources; one that it can't read does no harm where the packages come from others."""
     found = host.apt
     if not found.unread:
-        return Row("apt sources", OK, "all of them answer") if found.wanted else None
+        return Row("apt sources", OK, "all of them answer") if found.asked else None
     fatal = [fault for fault in found.unread if not fault.source]
     if fatal or found.refusals:
         return Row("apt sources", FAIL, _details(found.unread), _cures(fatal or found.unread))

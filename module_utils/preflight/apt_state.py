@@ -14,6 +14,7 @@ class AptState:
     """What apt and dpkg would do; empty where nothing has to be installed or there is no apt.
 
     Args:
+        asked: whether the sources were asked.
         wanted: packages whose installation was tried without changing anything.
         lock_holder: the program that works with packages now.
         interrupted: whether dpkg refuses all work until it is told to go on.
@@ -26,6 +27,7 @@ class AptState:
         problem: why nothing could be tried, "" where it was.
     """
 
+    asked: bool = False
     wanted: Tuple[str, ...] = ()
     lock_holder: str = ""
     interrupted: bool = False

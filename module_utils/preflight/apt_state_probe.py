@@ -138,7 +138,7 @@ def _try(state: AptState, trial: Trial, wanted: Sequence[Installation]) -> AptSt
         refusals = [fault for fault in refusals if fault not in unread]
     names = tuple(name for one in wanted for name in one.names)
     return dataclasses.replace(
-        state, wanted=() if refusals else names, unread=unread, refusals=tuple(dict.fromkeys(refusals))
+        state, asked=True, wanted=() if refusals else names, unread=unread, refusals=tuple(dict.fromkeys(refusals))
     )
 
 

@@ -86,6 +86,8 @@ class Host:
     addresses: Plan = field(default_factory=Plan)
     apt: AptState = field(default_factory=AptState)
     dockerd: DockerdState = field(default_factory=DockerdState)
+    # Whether names of package archives are resolved; looked at only where no source's name is.
+    archives_resolve: bool = False
     surroundings: Surroundings = field(default_factory=Surroundings)
     cards: Cards = field(default_factory=Cards)
     xids: Tuple[Tuple[str, int], ...] = ()

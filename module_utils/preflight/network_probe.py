@@ -14,6 +14,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any, List, Mapping, Sequence, Tuple
 
+from ..apt_probe import archive_uris
 from .model import Probe, Source
 
 
@@ -66,6 +67,21 @@ class Network:
             return _reason(error.reason)
         except (OSError, ValueError) as error:
             return _reason(error)
+
+
+def archives_resolve(sources: Sequence[Source]) -> bool:
+    """Whether a name of the host's package archives is resolved; asked only where none of ``sources`` is."""
+    if any(probe.problem != "name not found" for source in sources for probe in source.probes):
+        return False
+    names = {urllib.parse.urlsplit(uri).hostname for uri in archive_uris()}
+    return any(_resolves(name) for name in names if name)
+
+
+def _resolves(name: str) -> bool:
+    try:
+        return bool(socket.getaddrinfo(name, 80))
+    except OSError:
+        return False
 
 
 def _reason(error: object) -> str:
