@@ -35,6 +35,7 @@ options:
   docker_data_root: {description: As in the docker role., type: str, default: ""}
   docker_daemon_settings: {description: As in the docker role., type: dict, default: {}}
   docker_reserved_networks: {description: As in the docker role., type: list, elements: str, default: []}
+  docker_registry_mirrors: {description: As in the docker role., type: list, elements: str, default: []}
   docker_package_versions: {description: As in the docker role., type: dict, default: {}}
   packages:
     description: >-
@@ -126,6 +127,7 @@ ARGUMENTS = {
     "docker_data_root": {"type": "str", "default": ""},
     "docker_daemon_settings": {"type": "dict", "default": {}},
     "docker_reserved_networks": {"type": "list", "elements": "str", "default": []},
+    "docker_registry_mirrors": {"type": "list", "elements": "str", "default": []},
     "docker_package_versions": {"type": "dict", "default": {}},
     "packages": {"type": "list", "elements": "dict", "default": []},
     "limits": {"type": "dict", "required": True},
@@ -181,8 +183,8 @@ def docker_store(data_root: str) -> DockerStore:
 
 def enforced_settings(params: Mapping[str, Any]) -> Dict[str, Any]:
     """What the docker role will put into daemon.json, whatever is there."""
-    own = {"data-root": params["docker_data_root"]} if params["docker_data_root"] else {}
-    return {**own, **params["docker_daemon_settings"]}
+    own = {"data-root": params["docker_data_root"], "registry-mirrors": params["docker_registry_mirrors"]}
+    return {**{name: value for name, value in own.items() if value}, **params["docker_daemon_settings"]}
 
 
 def address_plan(params: Mapping[str, Any]) -> Plan:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import fcntl
-import os
 import re
 import subprocess
 import tempfile
@@ -16,6 +15,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from ..apt_commands import Outcome, apt_get, folders, install_arguments
 from ..apt_messages import Fault, faults
 from ..apt_probe import with_files
+from ..file_flags import is_immutable
 from ..host_commands import text_of
 from .apt_state import AptState
 
@@ -45,7 +45,6 @@ _REFRESH_S, _FIRST_REFRESH_S, _TRY_S = 60, 180, 60
 # Files of accounts, which a package that brings a group or a user has to change.
 _ACCOUNTS = ("/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow")
 _DOCKER = re.compile(r"docker(\.io|-ce)\b")
-_GET_FLAGS, _IMMUTABLE = 0x80086601, 0x10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -202,18 +201,3 @@ def _locked_by(path: Path) -> Optional[int]:
         return None
     found = _Flock.from_buffer_copy(answer)
     return None if found.type == fcntl.F_UNLCK else int(found.pid)
-
-
-def is_immutable(path: str) -> bool:
-    """Whether a file carries the attribute that chattr(1) calls ``i``; False where it can't be asked."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    except OSError:
-        return False
-    try:
-        flags = fcntl.ioctl(descriptor, _GET_FLAGS, bytes(8))
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    return bool(int.from_bytes(flags[:4], "little") & _IMMUTABLE)

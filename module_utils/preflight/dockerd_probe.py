@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Mapping, Tuple
 
 from ..dockerd_flags import clashes, settings_of, unknown
 from ..dockerd_unit import DAEMON_JSON, dockerd_arguments, refusal
+from ..file_flags import is_immutable
 from ..host_commands import output_of, text_of
 from ..last_words import last_words
 from .dockerd_state import DockerdState
@@ -40,6 +41,7 @@ def ask_dockerd(wanted: Mapping[str, Any]) -> DockerdState:
         clashes=clashing,
         unknown=tuple(unknown(coming)) if refused is None else (),
         refusal=refused or "",
+        frozen=is_immutable(DAEMON_JSON),
         masked=masked,
         failed=failed,
     )

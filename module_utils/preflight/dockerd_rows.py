@@ -28,6 +28,9 @@ def settings(host: Host, _wanted: Wanted) -> Optional[Row]:
             "dockerd refuses them: " + found.refusal,
             "Correct /etc/docker/daemon.json or docker_daemon_settings.",
         )
+    if found.frozen:
+        cure = "A panel's protection did that. Switch it off for the run, or `chattr -i /etc/docker/daemon.json`."
+        return Row(name, FAIL, "/etc/docker/daemon.json can't be changed: immutable", cure)
     if found.unknown:
         return Row(
             name,

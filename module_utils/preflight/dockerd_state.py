@@ -15,6 +15,7 @@ class DockerdState:
         clashes: settings of daemon.json, or of the inventory for it, that are flags of the unit too, with the flag.
         unknown: settings that no Docker knows; only where no dockerd could tell.
         refusal: what the installed dockerd says against its settings, "" for nothing.
+        frozen: whether daemon.json is immutable.
         masked: units that can't be started.
         failed: units that failed at their last start, each with their last words.
     """
@@ -22,5 +23,6 @@ class DockerdState:
     clashes: Tuple[Tuple[str, str], ...] = ()
     unknown: Tuple[str, ...] = ()
     refusal: str = ""
+    frozen: bool = False
     masked: Tuple[str, ...] = ()
     failed: Tuple[Tuple[str, str], ...] = ()

@@ -1,8 +1,7 @@
-"""Locks, immutable files, and hosts without apt; the rest of the probe is tested as preflight's verdict."""
+"""Locks, and hosts without apt; the rest of the probe is tested as preflight's verdict."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import subprocess
 import sys
@@ -12,7 +11,7 @@ import pytest
 
 from module_utils.preflight import apt_state_probe
 from module_utils.preflight.apt_state import AptState
-from module_utils.preflight.apt_state_probe import Installation, ask_apt, is_immutable, lock_holder
+from module_utils.preflight.apt_state_probe import Installation, ask_apt, lock_holder
 
 HOLD = """\
 import fcntl, sys
@@ -35,15 +34,6 @@ def test_the_program_that_holds_a_lock_is_named(tmp_path: Path) -> None:
         assert lock_holder([free, held]).endswith(f"(process {holder.pid})")
         holder.stdin.close()
     assert lock_holder([free, held, tmp_path / "missing"]) == ""
-
-
-def test_an_immutable_file_is_told_from_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "passwd"
-    file.touch()
-    assert not is_immutable(str(file))
-    assert not is_immutable(str(tmp_path / "missing"))
-    monkeypatch.setattr(fcntl, "ioctl", lambda *_arguments: (0x80010).to_bytes(8, "little"))
-    assert is_immutable(str(file))
 
 
 @pytest.mark.parametrize("wanted", [[], [Installation(("docker.io",))]])

@@ -121,6 +121,7 @@ def test_a_good_host_has_nothing_but_ok_rows() -> None:
         ({"surroundings": Surroundings(lost_modules="6.1.0-9")}, "kernel modules", "fail", "6.1.0-9 are gone"),
         ({"surroundings": Surroundings(link="wg0", mtu=1420)}, "mtu", "ok", "wg0 carries 1420"),
         ({"dockerd": DockerdState(refusal="no")}, "docker settings", "fail", "dockerd refuses them: no"),
+        ({"dockerd": DockerdState(frozen=True)}, "docker settings", "fail", "immutable"),
         ({"dockerd": DockerdState(unknown=("mtuu",))}, "docker settings", "fail", "no Docker knows mtuu"),
         ({"dockerd": DockerdState(masked=("docker.socket",))}, "docker service", "fail", "masked"),
         ({"dockerd": DockerdState(failed=(("docker.service", "x"),))}, "docker service", "fail", "failed: x"),
