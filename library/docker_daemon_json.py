@@ -12,7 +12,10 @@ description:
   - Records in O(state_dir) what it set and the previous values. A setting that is no longer requested returns
     to that, so an empty O(settings) gives the file back as it was found.
   - Where the result says what the file said before the first change, its very text is put back.
-  - Validates the result with C(dockerd --validate) where the installed Docker knows it, before it replaces the file.
+  - Leaves defaults out that the unit decides by a flag, and refuses settings that are flags as well, because Docker
+    does not start with both.
+  - Validates the result with C(dockerd --validate) and the unit's flags where the installed Docker knows it, before it
+    replaces the file. What an owner gives back is not validated.
   - Never restarts Docker, which is what M(docker_restart) is for; RV(restart) and RV(reload) say what is due, also
     after an earlier run that was interrupted.
 options:
@@ -60,15 +63,15 @@ actions: {description: What changed, type: list, elements: str, returned: succes
 """
 
 import json
-import shutil
-import tempfile
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, Mapping
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.daemon_file import DaemonFile, render
 from ansible.module_utils.daemon_settings import Merge, fill, merge
-from ansible.module_utils.host_commands import output_of, text_of
+from ansible.module_utils.dockerd_flags import clashes, settings_of
+from ansible.module_utils.dockerd_unit import dockerd_arguments, refusal
+from ansible.module_utils.host_commands import text_of
 
 ARGUMENTS = {
     "owner": {"type": "str", "required": True},
@@ -88,6 +91,7 @@ class DaemonJson:
         self.path = Path(module.params["path"])
         self.file = DaemonFile(module.params["path"], module.params["state_dir"], module.params["owner"])
         self.pending = Path(module.params["pending"])
+        self.arguments = dockerd_arguments()
 
     def read(self) -> Dict[str, Any]:
         """The current document; fails the task if it isn't a JSON object."""
@@ -107,31 +111,37 @@ class DaemonJson:
             )
         return document
 
-    def validate(self, text: str) -> None:
-        """Validate the new file with dockerd; old versions can't do that, and then only the JSON syntax is checked."""
-        if "--validate" not in output_of(["dockerd", "--help"]):
-            return
-        with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
-            candidate = Path(folder) / "daemon.json"
-            candidate.write_text(text, encoding="utf-8")
-            code, out, err = self.module.run_command(
-                [shutil.which("dockerd"), "--validate", "--config-file", str(candidate)]
+    def validate(self, settings: Mapping[str, Any], text: str) -> None:
+        """Fail the task where Docker would not start with the new file; old versions can't tell that in full."""
+        clashing = clashes(settings, settings_of(self.arguments))
+        if clashing:
+            self.module.fail_json(
+                msg="Docker does not start with a setting both in {0} and as a flag of docker.service: {1}. Nothing "
+                "was changed; take the flag out of the unit (`systemctl cat docker` names its file), or correct the "
+                "variable that sets it.".format(self.path, ", ".join("{0} ({1})".format(*clash) for clash in clashing))
             )
-        if code:
+        refused = refusal(text, self.arguments)
+        if refused:
             self.module.fail_json(
                 msg="Docker refuses the settings for {0}: {1} Nothing was changed; correct the variables that set "
-                "them.".format(self.path, (err or out).strip())
+                "them.".format(self.path, refused)
             )
+
+    def undecided(self) -> Dict[str, Any]:
+        """The defaults that no flag of the unit decides; log options go with their driver."""
+        flags = settings_of(self.arguments)
+        decided = {*flags, "log-opts"} if "log-driver" in flags else set(flags)
+        return {name: value for name, value in self.module.params["defaults"].items() if name not in decided}
 
     def apply(self) -> None:
         """Merge, validate, replace, and report whether a reload or a restart is due."""
         document, holdings = self.read(), self.file.holdings()
-        settings = dict(fill(document, holdings, self.module.params["defaults"]), **self.module.params["settings"])
+        settings = dict(fill(document, holdings, self.undecided()), **self.module.params["settings"])
         result = merge(document, holdings, settings)
         before, after = render(document), render(result.document)
         due = self.pending.exists()
-        if result.actions:
-            self.validate(after)
+        if result.actions and settings:
+            self.validate(settings, after)
         if not self.module.check_mode:
             self.write(result)
         self.module.exit_json(

@@ -75,6 +75,7 @@ addresses:
   type: dict
   returned: success
 unfinished: {description: Whether M(docker_restart) was interrupted in an earlier run., type: bool, returned: success}
+mtu: {description: "Bytes that the link outside carries, 0 where it is not known.", type: int, returned: success}
 certificate_store: {description: Whether the host's certificate store can be rebuilt., type: bool, returned: success}
 """
 
@@ -90,6 +91,7 @@ from ansible.module_utils.docker_containers import is_unfinished
 from ansible.module_utils.docker_installation import UnusableDockerError, choose, missing
 from ansible.module_utils.docker_probe import find_docker, installed_packages
 from ansible.module_utils.host_commands import output_of, root_text_of, text_of
+from ansible.module_utils.link_mtu import outer_mtu
 from ansible.module_utils.os_release import deb_architecture, parse_os_release
 
 _DROPINS = Path("/etc/systemd/system/docker.service.d")
@@ -146,6 +148,7 @@ def main() -> None:
         image_store="containerd" if any("io.containerd.snapshotter" in word for word in state) else "docker",
         certificates=certificates(),
         unfinished=is_unfinished(module.params["state_dir"]),
+        mtu=outer_mtu()[1],
         certificate_store=bool(shutil.which("update-ca-certificates") or shutil.which("update-ca-trust")),
     )
 

@@ -42,6 +42,15 @@ options:
     type: dict
     default: {entries: [], extra_ports: [], trusted_interfaces: [], path: /etc/twinport/firewall.nft}
   config_dir: {description: Folder of the records of settings., type: path, default: /etc/twinport}
+  docker_registry_mirrors: {description: As in the docker role., type: list, elements: str, default: []}
+  docker_package_versions: {description: As in the docker role., type: dict, default: {}}
+  packages:
+    description: >-
+      What else the run installs where a program is missing: program, and the names of its packages, none where they
+      come from a source that the run adds.
+    type: list
+    elements: dict
+    default: []
   limits:
     description: >-
       Pairs in MiB of too little and comfortable: memory, disk, disk_state, disk_deployed, vram; and the oldest driver.
@@ -104,25 +113,29 @@ import os
 import platform
 import time
 from pathlib import Path
-from typing import Any, Mapping, NamedTuple
+from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ansible.module_utils.address_plan import Plan
 from ansible.module_utils.address_probe import plan_addresses
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.docker_installation import Plan as Packages
-from ansible.module_utils.docker_installation import UnusableDockerError, choose, missing
+from ansible.module_utils.docker_installation import Docker, UnusableDockerError, choose, missing
+from ansible.module_utils.docker_installation import Plan as DockerPlan
 from ansible.module_utils.docker_probe import find_docker, installed_packages
 from ansible.module_utils.host_commands import output_of, text_of
 from ansible.module_utils.nvidia_cards import Cards, parse_xids
 from ansible.module_utils.nvidia_probe import ask_cards
-from ansible.module_utils.os_release import parse_os_release
+from ansible.module_utils.os_release import OperatingSystem, parse_os_release
 from ansible.module_utils.preflight import machine_probe as machine
+from ansible.module_utils.preflight.apt_state_probe import ask_apt
+from ansible.module_utils.preflight.dockerd_probe import ask_dockerd
 from ansible.module_utils.preflight.effect_probe import find_effects
 from ansible.module_utils.preflight.effect_rows import harms
+from ansible.module_utils.preflight.installations import coming_installations
 from ansible.module_utils.preflight.model import FAIL, Host, Wanted
-from ansible.module_utils.preflight.network_probe import Network, package_archives
+from ansible.module_utils.preflight.network_probe import Network, archives_resolve
 from ansible.module_utils.preflight.port_probe import port_holders
 from ansible.module_utils.preflight.report import judge, render
+from ansible.module_utils.preflight.surroundings_probe import ask_surroundings
 
 ARGUMENTS = {
     "gpu": {"type": "bool", "required": True},
@@ -141,6 +154,9 @@ ARGUMENTS = {
         "default": {"entries": [], "extra_ports": [], "trusted_interfaces": [], "path": "/etc/twinport/firewall.nft"},
     },
     "config_dir": {"type": "path", "default": "/etc/twinport"},
+    "docker_registry_mirrors": {"type": "list", "elements": "str", "default": []},
+    "docker_package_versions": {"type": "dict", "default": {}},
+    "packages": {"type": "list", "elements": "dict", "default": []},
     "limits": {"type": "dict", "required": True},
     "accept": {"type": "list", "elements": "str", "default": []},
     "http_proxy": {"type": "str", "default": ""},
@@ -149,6 +165,32 @@ ARGUMENTS = {
     "ca_certificates": {"type": "str", "default": ""},
     "timeout": {"type": "int", "default": 8},
 }
+
+
+class DockerChoice(NamedTuple):
+    """What the docker role will do, None with its reason where it can do nothing."""
+
+    plan: Optional[DockerPlan]
+    problem: str
+
+    @property
+    def packages(self) -> Tuple[str, ...]:
+        """What it will install."""
+        return self.plan.packages if self.plan else ()
+
+
+def docker_choice(params: Mapping[str, Any], system: OperatingSystem, docker: Docker) -> DockerChoice:
+    """Decide as the docker role will."""
+    try:
+        return DockerChoice(choose(params["docker_source"], system, docker, params["docker_minimum"]), "")
+    except UnusableDockerError as error:
+        return DockerChoice(None, str(error))
+
+
+def needed_sources(sources: Sequence[Mapping[str, Any]], choice: DockerChoice) -> Sequence[Mapping[str, Any]]:
+    """The sources without Docker CE's where Docker comes from elsewhere."""
+    needs_ce = choice.plan is not None and choice.plan.source == "ce"
+    return [source for source in sources if source["name"] != "docker-ce" or needs_ce]
 
 
 class DockerStore(NamedTuple):
@@ -171,6 +213,12 @@ def docker_store(data_root: str) -> DockerStore:
     return DockerStore(root, "/var/lib/containerd" if with_containerd else data_root or root, number != "0")
 
 
+def enforced_settings(params: Mapping[str, Any]) -> Dict[str, Any]:
+    """What the docker role will put into daemon.json, whatever is there."""
+    own = {"data-root": params["docker_data_root"], "registry-mirrors": params["docker_registry_mirrors"]}
+    return {**{name: value for name, value in own.items() if value}, **params["docker_daemon_settings"]}
+
+
 def address_plan(params: Mapping[str, Any]) -> Plan:
     """What the deployment will set so that Docker takes nobody's addresses."""
     urls = [url for source in params["sources"] for url in source["urls"]]
@@ -183,14 +231,11 @@ def survey(params: Mapping[str, Any]) -> Host:
     system = parse_os_release(text_of("/etc/os-release"))
     installed = installed_packages()
     docker = find_docker(installed)
-    problem, chosen = "", Packages("", ())
-    try:
-        chosen = choose(params["docker_source"], system, docker, params["docker_minimum"])
-    except UnusableDockerError as error:
-        problem = str(error)
+    choice = docker_choice(params, system, docker)
+    coming, others = coming_installations(choice.plan, docker.kind, installed, params)
     store = docker_store(params["docker_data_root"])
     state_dir = params["state_dir"]
-    sources = [source for source in params["sources"] if source["name"] != "docker-ce" or chosen.source == "ce"]
+    sources = Network(params).ask_all(needed_sources(params["sources"], choice))
     return Host(
         system=system,
         architecture=platform.machine(),
@@ -207,18 +252,22 @@ def survey(params: Mapping[str, Any]) -> Host:
         clock_offset_s=time.time() - params["control_time"],
         deployed=(Path(params["root"]) / "video" / "compose.yaml").exists(),
         docker=docker,
-        docker_problem=problem,
+        docker_problem=choice.problem,
         docker_root=store.root,
         docker_has_images=store.has_images,
         daemon_json_problem=machine.daemon_json_problem(),
         addresses=address_plan(params),
+        apt=ask_apt(coming, others, params),
+        dockerd=ask_dockerd(enforced_settings(params)),
+        surroundings=ask_surroundings(store.images, params["root"], state_dir),
         ports=port_holders(params["ports"]),
-        sources=Network(params).ask_all([package_archives(), *sources]),
+        sources=sources,
+        archives_resolve=archives_resolve(sources),
         cards=ask_cards() if params["gpu"] else Cards(),
         xids=tuple(parse_xids(machine.kernel_log())) if params["gpu"] else (),
         nouveau=Path("/sys/module/nouveau").exists(),
         secure_boot=machine.secure_boot(),
-        effects=find_effects(params, docker, missing(chosen.packages, installed, {}), installed),
+        effects=find_effects(params, docker, missing(choice.packages, installed, {}), installed),
     )
 
 

@@ -48,7 +48,8 @@ def version_tuple(version: str) -> Tuple[int, ...]:
 def parse_dpkg(text: str) -> Dict[str, str]:
     """Installed packages and versions from ``dpkg-query -W -f '${db:Status-Abbrev}\\t${Package}\\t${Version}\\n'``."""
     rows = (line.split("\t") for line in text.splitlines())
-    return {row[1]: row[2] for row in rows if len(row) == 3 and row[0].startswith("ii")}
+    # The first letter is what is wanted: a package that is held back ("hi") is installed as well.
+    return {row[1]: row[2] for row in rows if len(row) == 3 and row[0][1:2] == "i"}
 
 
 def parse_rpm(text: str) -> Dict[str, str]:

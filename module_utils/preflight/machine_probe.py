@@ -26,15 +26,15 @@ def memory_mib() -> int:
 
 def free_mib(path: str) -> int:
     """Free space on the file system that ``path`` is or will be on."""
-    return shutil.disk_usage(_existing(path)).free // _MIB
+    return shutil.disk_usage(existing(path)).free // _MIB
 
 
 def device_of(path: str) -> int:
     """The file system that ``path`` is or will be on."""
-    return os.stat(_existing(path)).st_dev  # noqa: PTH116 - a string, for shutil's sake on Python 3.8
+    return os.stat(existing(path)).st_dev  # noqa: PTH116 - a string, for shutil's sake on Python 3.8
 
 
-def _existing(path: str) -> str:
+def existing(path: str) -> str:
     """The nearest folder to ``path`` that is there."""
     place = Path(path)
     while not place.exists():

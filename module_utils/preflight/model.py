@@ -10,7 +10,10 @@ from ..address_plan import Plan
 from ..docker_installation import Docker
 from ..nvidia_cards import Cards
 from ..os_release import OperatingSystem
+from .apt_state import AptState
+from .dockerd_state import DockerdState
 from .effect_model import Effects
+from .surroundings import Surroundings
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 
@@ -82,6 +85,11 @@ class Host:
     ports: Tuple[PortHolder, ...] = ()
     sources: Tuple[Source, ...] = ()
     addresses: Plan = field(default_factory=Plan)
+    apt: AptState = field(default_factory=AptState)
+    dockerd: DockerdState = field(default_factory=DockerdState)
+    # Whether names of package archives are resolved; looked at only where no source's name is.
+    archives_resolve: bool = False
+    surroundings: Surroundings = field(default_factory=Surroundings)
     cards: Cards = field(default_factory=Cards)
     xids: Tuple[Tuple[str, int], ...] = ()
     nouveau: bool = False

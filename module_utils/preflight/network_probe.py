@@ -12,13 +12,10 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, List, Mapping, Sequence, Tuple
 
 from ..apt_probe import archive_uris
 from .model import Probe, Source
-
-# The number of package archives to check; a host has two or three, and fifty would take too long.
-_ARCHIVES = 8
 
 
 class Network:
@@ -72,11 +69,19 @@ class Network:
             return _reason(error)
 
 
-def package_archives() -> Dict[str, Any]:
-    """The addresses of the host's own package sources, as a source to check."""
-    answerable = [uri for uri in archive_uris() if uri.startswith(("http://", "https://"))]
-    cure = "Correct or remove what does not answer under /etc/apt, for apt stops at it; or set twinport_http_proxy."
-    return {"name": "packages", "urls": answerable[:_ARCHIVES], "required": True, "cure": cure}
+def archives_resolve(sources: Sequence[Source]) -> bool:
+    """Whether a name of the host's package archives is resolved; asked only where none of ``sources`` is."""
+    if any(probe.problem != "name not found" for source in sources for probe in source.probes):
+        return False
+    names = {urllib.parse.urlsplit(uri).hostname for uri in archive_uris()}
+    return any(_resolves(name) for name in names if name)
+
+
+def _resolves(name: str) -> bool:
+    try:
+        return bool(socket.getaddrinfo(name, 80))
+    except OSError:
+        return False
 
 
 def _reason(error: object) -> str:

@@ -13,7 +13,7 @@ def name_resolution(host: Host, _wanted: Wanted) -> Optional[Row]:
     probes = [probe for source in host.sources for probe in source.probes]
     if not probes:
         return None
-    if any(probe.problem != "name not found" for probe in probes):
+    if host.archives_resolve or any(probe.problem != "name not found" for probe in probes):
         return Row("dns", OK, "names are resolved")
     return Row(
         "dns",

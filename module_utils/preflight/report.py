@@ -5,16 +5,28 @@ from __future__ import annotations
 
 from typing import Callable, List, Optional, Tuple
 
-from . import docker_rows, effect_rows, gpu_rows, machine_rows, network_rows
+from . import (
+    apt_rows,
+    docker_rows,
+    dockerd_rows,
+    effect_rows,
+    gpu_rows,
+    machine_rows,
+    network_rows,
+    surroundings_rows,
+)
 from .model import FAIL, WARN, Host, Row, Wanted
 
 _MACHINE: Tuple[Callable[[Host, Wanted], Optional[Row]], ...] = (
     machine_rows.privileges, machine_rows.system, machine_rows.architecture, machine_rows.kernel, machine_rows.init,
     machine_rows.container, machine_rows.memory, machine_rows.disk, machine_rows.disk_state, machine_rows.clock,
-    network_rows.name_resolution,
+    surroundings_rows.writable, surroundings_rows.room, surroundings_rows.inodes, surroundings_rows.image_store,
+    surroundings_rows.cgroups, surroundings_rows.modules, surroundings_rows.mtu,
+    network_rows.name_resolution, apt_rows.dpkg, apt_rows.sources, apt_rows.installation,
 )  # fmt: skip
 _DOCKER: Tuple[Callable[[Host, Wanted], Optional[Row]], ...] = (
     docker_rows.docker, docker_rows.addresses, docker_rows.daemon_json, docker_rows.data_root,
+    dockerd_rows.settings, dockerd_rows.units,
 )  # fmt: skip
 
 _EFFECTS: Tuple[Callable[[Host, Wanted], Optional[Row]], ...] = (

@@ -11,8 +11,11 @@ from module_utils.address_plan import Plan
 from module_utils.docker_installation import Docker
 from module_utils.nvidia_cards import Card, Cards
 from module_utils.os_release import OperatingSystem
+from module_utils.preflight.apt_state import AptState
+from module_utils.preflight.dockerd_state import DockerdState
 from module_utils.preflight.model import Host, PortHolder, Probe, Row, Source, Wanted
 from module_utils.preflight.report import judge, render
+from module_utils.preflight.surroundings import Place, Surroundings
 
 DEBIAN = OperatingSystem("debian", "debian", "12", "bookworm", "Debian GNU/Linux 12 (bookworm)")
 ARCH = OperatingSystem("arch", "other", "", "", "Arch Linux")
@@ -85,12 +88,46 @@ def test_a_good_host_has_nothing_but_ok_rows() -> None:
         ({"state_path": "/data/twinport", "state_free_mib": 90000}, "disk for state", "ok", "/data/twinport"),
         ({"clock_offset_s": -7200.0}, "clock", "warn", "7200 s behind"),
         ({"sources": (LOST,)}, "dns", "fail", "no name"),
+        ({"sources": (LOST,), "archives_resolve": True}, "dns", "ok", "names are resolved"),
         ({"sources": (DEAD,)}, "source docker-hub", "fail", "no answer in time"),
         ({"sources": (HALF,)}, "source docker-hub", "warn", "80 ms"),
         ({"sources": (DEAD,), "deployed": True}, "source docker-hub", "warn", "no answer in time"),
         ({"ports": (PortHolder(8383, "nginx (process 7)", ours=False),)}, "port 8383", "fail", "nginx"),
         ({"docker": Docker(kind="snap"), "docker_problem": "remove the snap"}, "docker", "fail", "snap"),
         ({"daemon_json_problem": "not valid JSON: line 3"}, "daemon.json", "fail", "line 3"),
+        (
+            {"dockerd": DockerdState(clashes=(("hosts", "-H fd://"),))},
+            "docker settings",
+            "fail",
+            "hosts (flag -H fd://)",
+        ),
+        (
+            {"surroundings": Surroundings((Place("/", read_only=True, free_mib=9999),))},
+            "file systems",
+            "fail",
+            "read-only: /",
+        ),
+        ({"surroundings": Surroundings((Place("/", free_mib=99),))}, "room", "fail", "99 MiB free in /"),
+        ({"surroundings": Surroundings((Place("/opt", free_mib=9),))}, "room", "fail", "9 MiB free in /opt"),
+        ({"surroundings": Surroundings((Place("/opt", free_mib=99),))}, "room", "ok", "free in /"),
+        ({"surroundings": Surroundings((Place("/", free_mib=999),))}, "room", "warn", "1024 recommended"),
+        ({"surroundings": Surroundings(images=Place("/d", free_inodes=9))}, "inodes", "fail", "only 9 more"),
+        ({"surroundings": Surroundings(images=Place("/d", free_inodes=99999))}, "inodes", "warn", "99999"),
+        ({"surroundings": Surroundings(images=Place("/d", "nfs4"))}, "image store", "fail", "/d is on nfs4"),
+        ({"surroundings": Surroundings(images=Place("/d", "fuse.sshfs"))}, "image store", "fail", "fuse.sshfs"),
+        ({"surroundings": Surroundings(images=Place("/d", "overlay"))}, "image store", "warn", "overlay"),
+        ({"surroundings": Surroundings(cgroups=0)}, "cgroups", "fail", "none are mounted"),
+        ({"surroundings": Surroundings(memory_limits=False)}, "cgroups", "warn", "no memory limits"),
+        ({"surroundings": Surroundings(lost_modules="6.1.0-9")}, "kernel modules", "fail", "6.1.0-9 are gone"),
+        ({"surroundings": Surroundings(link="wg0", mtu=1420)}, "mtu", "ok", "wg0 carries 1420"),
+        ({"dockerd": DockerdState(refusal="no")}, "docker settings", "fail", "dockerd refuses them: no"),
+        ({"dockerd": DockerdState(frozen=True)}, "docker settings", "fail", "immutable"),
+        ({"dockerd": DockerdState(unknown=("mtuu",))}, "docker settings", "fail", "no Docker knows mtuu"),
+        ({"dockerd": DockerdState(masked=("docker.socket",))}, "docker service", "fail", "masked"),
+        ({"dockerd": DockerdState(failed=(("docker.service", "x"),))}, "docker service", "fail", "failed: x"),
+        ({"apt": AptState(wanted=("nftables",))}, "apt install", "ok", "nftables"),
+        ({"apt": AptState(problem="no room")}, "apt install", "warn", "no room"),
+        ({"apt": AptState(frozen=("/etc/group",))}, "dpkg", "fail", "/etc/group"),
         ({"addresses": Plan()}, "docker addresses", "ok", "free"),
         ({"addresses": CLEAR}, "docker addresses", "ok", "clear of 172.18.0.10 (you): bip 10.1.0.1/24"),
         ({"addresses": Plan(overlaps=("shop takes x",))}, "docker addresses", "warn", "shop takes x"),
