@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tests.support.played_roles import stand_in
 
-# Networks are files in networks/, one JSON line each; the containers of one are the lines of containers/<id>, those that
-# never ran the lines of containers/<name>.
+# Networks are files in networks/, one JSON line each; the containers of one are the lines of containers/<id>, or of
+# containers/<name> while they have never run.
 DOCKER = """\
 #!/bin/bash
 cd '{folder}' || exit 1
