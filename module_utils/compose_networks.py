@@ -32,7 +32,9 @@ def project_networks(project: str) -> List[ProjectNetwork]:
 
 def attached_containers(network: ProjectNetwork) -> Dict[str, str]:
     """The project (or "") of each container on the network, by the container's name; stopped ones count too."""
-    found = _listed(["ps", "--all", "--no-trunc", "--filter", "network=" + network.id], _CONTAINER)
+    # Docker notes the network's id when a container is started for the first time, and until then its name alone.
+    either = ["--filter", "network=" + network.id, "--filter", "network=" + network.name]
+    found = _listed(["ps", "--all", "--no-trunc", *either], _CONTAINER)
     return {one["name"]: one["project"] for one in found}
 
 

@@ -8,14 +8,15 @@ from pathlib import Path
 
 from tests.support.played_roles import stand_in
 
-# Networks are files in networks/, one JSON line each; the containers of one are the lines of containers/<id>.
+# Networks are files in networks/, one JSON line each; the containers of one are the lines of containers/<id>, or of
+# containers/<name> while they have never run.
 DOCKER = """\
 #!/bin/bash
 cd '{folder}' || exit 1
 case "$1 $2" in
   "network ls") grep -h "\\"project\\":\\"${{5##*=}}\\"" networks/* 2>/dev/null | sed 's/,"project":.*/}}/'; true ;;
   "network rm") rm "networks/$3" 2>/dev/null || {{ echo "Error: No such network: $3" >&2; exit 1; }} ;;
-  "ps --all") network=${{5##*=}}; cat "containers/$network" 2>/dev/null; true ;;
+  "ps --all") for asked; do [[ $asked == network=* ]] && cat "containers/${{asked#*=}}" 2>/dev/null; done; true ;;
 esac
 """
 
@@ -34,13 +35,13 @@ class DockerNetworks:
         self._containers.mkdir()
         stand_in(self.programs, "docker", DOCKER.format(folder=folder))
 
-    def add(self, project: str, key: str, *, containers: Iterable[tuple[str, str]] = ()) -> None:
+    def add(self, project: str, key: str, *, containers: Iterable[tuple[str, str]] = (), have_run: bool = True) -> None:
         """A network that compose made for a project; containers as pairs of name and project."""
         name = f"{project}_{key}"
         record = {"id": name + "-id", "name": name, "key": key, "project": project}
         (self._networks / record["id"]).write_text(json.dumps(record, separators=(",", ":")) + "\n", encoding="utf-8")
         lines = [json.dumps({"name": one, "project": owner}) + "\n" for one, owner in containers]
-        (self._containers / record["id"]).write_text("".join(lines), encoding="utf-8")
+        (self._containers / (record["id"] if have_run else name)).write_text("".join(lines), encoding="utf-8")
 
     @property
     def names(self) -> list[str]:

@@ -47,9 +47,12 @@ def test_check_mode_tells_the_same_and_removes_nothing(docker: DockerNetworks) -
     }
 
 
+@pytest.mark.parametrize("have_run", [True, False])
 @pytest.mark.parametrize(("owner", "foretold"), [(PROJECT, [f"{PROJECT}_inner"]), ("", []), ("somebodys", [])])
-def test_a_network_with_a_container_stays(docker: DockerNetworks, owner: str, foretold: list[str]) -> None:
-    docker.add(PROJECT, "inner", containers=[("attached", owner)])
+def test_a_network_with_a_container_stays(
+    docker: DockerNetworks, owner: str, foretold: list[str], have_run: bool
+) -> None:
+    docker.add(PROJECT, "inner", containers=[("attached", owner)], have_run=have_run)
     # Before the start of the new version the project's own containers are still on its old networks.
     assert run(docker, check=True)["removed"] == foretold
     answer = run(docker)
