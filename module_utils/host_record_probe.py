@@ -29,7 +29,7 @@ PLACES = (
 )  # fmt: skip
 # What counts something, or belongs to an interface that comes and goes.
 _VOLATILE = re.compile(
-    r"(^|/)(random|pty|neigh|sched_domain|cdrom|sunrpc)(/|$)|conf/(?!all/|default/)|-nr$|-state$|_count$|_pid$|/flush$"
+    r"(^|/)(random|pty|neigh|sched_domain|cdrom|sunrpc|quota)(/|$)|conf/(?!all/|default/)|-nr$|-state$|_count$|_pid$|/flush$"
     r"|cookies|stable_secret|tainted|cad_pid|perf_event_max_sample_rate|keys/|/mtu_expires|usermodehelper|printk_"
 )
 _SYSCTLS = Path("/proc/sys")

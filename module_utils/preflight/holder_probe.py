@@ -119,4 +119,10 @@ def _comm(pid: int) -> str:
 
 
 def _cgroup(pid: int) -> str:
-    return text_of(str(PROC / str(pid) / "cgroup"))
+    """Of a host that is itself a container, below its own."""
+    text = text_of(str(PROC / str(pid) / "cgroup"))
+    for line in text_of(str(PROC / "1" / "cgroup")).splitlines():
+        own = line.rpartition(":")[2].replace("/init.scope", "").rstrip("/")
+        if own:
+            text = text.replace(":" + own, ":")
+    return text

@@ -87,6 +87,15 @@ def test_what_frees_the_port_depends_on_who_started_it(proc: Path, cgroup: str, 
     assert holder_of(8383, {7}).cure == cure
 
 
+def test_a_host_that_is_itself_a_container_has_services_and_containers(proc: Path) -> None:
+    own = "/docker/" + "f" * 64
+    add(proc, 1, "systemd", f"9:pids:{own}\n0::{own}/init.scope", inode=1)
+    add(proc, 70, "panel", f"9:pids:{own}/system.slice/bt.service\n0::{own}/system.slice/bt.service")
+    add(proc, 71, "node", f"0::{own}/system.slice/docker-{ID}.scope", inode=8)
+    assert holder_of(8888, {7}).cure == "systemctl disable --now bt.service"
+    assert holder_of(8080, {8}).cure == "docker stop shop"
+
+
 def test_a_socket_that_nobody_shows_is_still_reported(proc: Path) -> None:
     assert holder_of(8383, {7}) == Holder("an unknown process", "")
     assert list(proc.iterdir()) == []
