@@ -43,7 +43,9 @@ def python() -> Path:
 @cache
 def weights() -> Path:
     """A model's folder."""
-    recipe = [PARTS / name for name in ("weights.py", "cosyvoice2.yaml", "requirements.txt", "without_dependencies.txt")]
+    recipe = [
+        PARTS / name for name in ("weights.py", "cosyvoice2.yaml", "requirements.txt", "without_dependencies.txt")
+    ]
     make: Command = ["env", f"PYTHONPATH={STAND_INS}", python(), "weights.py", "model"]
     return installed(HOME, "weights", recipe, [make]) / "model"
 

@@ -11,7 +11,7 @@ import torch
 # The installed package's modules are found after those here.
 __path__ = pkgutil.extend_path(__path__, __name__)
 
-from torchaudio import compliance, functional, transforms  # noqa: E402
+from torchaudio import compliance, functional, transforms
 
 __all__ = ["compliance", "functional", "load", "transforms"]
 
