@@ -1,15 +1,15 @@
-"""A model folder of CosyVoice 2 with small random weights: `python weights.py FOLDER`, in the real engine's environment.
+"""A model of CosyVoice 2 with small random weights: `python weights.py FOLDER`, in the real engine's environment.
 
-The package's own classes are built from `cosyvoice2.yaml` beside this file and their state saved, so every name and shape is
-the package's. It says nothing intelligible; lengths, rates, sessions and errors are those of the real code.
+The package's own classes are built from `cosyvoice2.yaml` beside this file and their state saved, so every name and
+shape is the package's. It says nothing intelligible; lengths, rates, sessions and errors are those of the real code.
 
 | file | content |
 | --- | --- |
 | `cosyvoice2.yaml` | the small configuration |
-| `llm.pt`, `flow.pt`, `hift.pt` | state of the three networks; the same as `*-original.pt`, where `cosyvoice2-fr-infer` looks |
+| `llm.pt`, `flow.pt`, `hift.pt` | state of the networks; also as `*-original.pt`, where this package looks |
 | `CosyVoice-BlankEN/` | a Qwen2 of two layers, 64 wide, and a tokenizer whose tokens are the 256 bytes |
 | `campplus.onnx` | features (1, frames, 80) float32 → embedding (1, 192) float32 |
-| `speech_tokenizer_v2.onnx` | log mel (1, 128, frames) float32 and frames (1) int32 → tokens (1, frames / 4) int32 below 6561 |
+| `speech_tokenizer_v2.onnx` | log mel (1, 128, frames) float32, frames (1) int32 → tokens (1, frames / 4) int32 |
 | `spk2info.pt` | one preset speaker, with an embedding (1, 192) |
 """
 

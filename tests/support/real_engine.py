@@ -18,11 +18,12 @@ from tests.support.installations import Command, installed, run
 from tests.support.servers import ROOT, free_port
 
 PARTS = ROOT / "tests/real_engine"
+PINS = [PARTS / "requirements.txt", PARTS / "without_dependencies.txt"]
 HOME = ROOT / ".cache/real_engine"
 STAND_INS = PARTS / "stand_ins"
 # Also where the tests of other modules have the processor.
 READY_SECONDS = 600
-RUN_SECONDS = 600
+RUN_SECONDS = 1500
 # More threads than free cores wait for each other at every step of a small network.
 THREADS = {"OMP_NUM_THREADS": "1"}
 
@@ -36,25 +37,24 @@ def python() -> Path:
         [*pip, "-r", "requirements.txt"],
         [*pip, "--no-deps", "-r", "without_dependencies.txt"],
     ]
-    pins = [PARTS / "requirements.txt", PARTS / "without_dependencies.txt"]
-    return installed(HOME, "environment", pins, steps) / "bin/python"
+    return installed(HOME, "environment", PINS, steps) / "bin/python"
 
 
 @cache
 def weights() -> Path:
     """A model's folder."""
-    recipe = [
-        PARTS / name for name in ("weights.py", "cosyvoice2.yaml", "requirements.txt", "without_dependencies.txt")
-    ]
+    recipe = [PARTS / "weights.py", PARTS / "cosyvoice2.yaml", *PINS]
     make: Command = ["env", f"PYTHONPATH={STAND_INS}", python(), "weights.py", "model"]
     return installed(HOME, "weights", recipe, [make]) / "model"
 
 
-def printed_by(program: str, *arguments: str | Path, paths: tuple[Path, ...] = (STAND_INS, PATCH)) -> str:
-    """What a program of `tests/real_engine` prints in the real engine's environment."""
-    threads = [f"{name}={value}" for name, value in THREADS.items()]
-    path = "PYTHONPATH=" + os.pathsep.join(map(str, paths))
-    return run(["env", path, *threads, python(), PARTS / program, *arguments], cwd=HOME, seconds=RUN_SECONDS)
+def printed_by(
+    program: str, *arguments: str | Path, paths: tuple[Path, ...] = (STAND_INS, PATCH), **variables: str
+) -> str:
+    """What a program of `tests/real_engine` prints in the real engine's environment, and with these variables."""
+    variables = {**THREADS, **variables, "PYTHONPATH": os.pathsep.join(map(str, paths))}
+    settings = [f"{name}={value}" for name, value in variables.items()]
+    return run(["env", *settings, python(), PARTS / program, *arguments], cwd=HOME, seconds=RUN_SECONDS)
 
 
 @contextmanager
@@ -72,6 +72,8 @@ def running_real_engine(folder: Path, *, model: Path | None = None, **settings: 
         "PYTHONPATH": str(STAND_INS),
         "TMPDIR": str(folder / "tmp"),
         "MODELSCOPE_CACHE": str(folder / "cache"),
+        # Not among the temporary files, which a test may want to see gone.
+        "TORCHINDUCTOR_CACHE_DIR": str(folder / "cache/torch"),
         "COSYVOICE_HOST": "127.0.0.1",
         **{f"COSYVOICE_{name.upper()}": str(value) for name, value in settings.items()},
     }
