@@ -9,10 +9,8 @@ import pytest
 from tests.support.engine import Engine
 from tests.support.real_engine import running_real_engine
 
-VOICES_MOST = 4
-
 
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    with running_real_engine(tmp_path_factory.mktemp("real"), voices_max=VOICES_MOST) as running:
+    with running_real_engine(tmp_path_factory.mktemp("real"), voices_max=4) as running:
         yield running

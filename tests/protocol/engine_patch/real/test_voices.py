@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import requests
 
-from tests.protocol.engine_patch.real.conftest import VOICES_MOST
 from tests.support.engine import Engine, reference
 from tests.support.real_engine import READY_SECONDS
 
@@ -25,8 +24,9 @@ def sound_of(engine: Engine, voice_id: str) -> bytes:
 
 
 def test_the_oldest_voice_goes_and_a_restart_keeps_the_others(engine: Engine) -> None:
+    most = engine.health()["voices"]["limit"]
     made = []
-    for number in range(VOICES_MOST + 1):
+    for number in range(most + 1):
         answer = engine.register(reference(pitch=100 + 10 * number, seconds=1))
         assert answer.status_code == 201, answer.text
         made.append(answer.json()["voice_id"])
