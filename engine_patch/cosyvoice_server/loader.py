@@ -71,7 +71,7 @@ class Loader:
         self._enter("loading")
         started = time.monotonic()
         model = build_model(package, folder, self.settings)
-        self.engine = Engine(model, self.settings.slots)
+        self.engine = Engine(model)
         self.load_seconds = round(time.monotonic() - started, 3)
         self._enter("ready")
         log.info(

@@ -15,6 +15,7 @@ from .cancellation import Cancellation
 from .generations import correct_prompt_rate, mentions, parameters, prompt_kind, text_rules
 from .llm_job import LanguageModelJob
 from .order import PROMPT_MODES, Features, Order
+from .per_thread import separate
 from .torch_state import set_seed
 
 END_OF_PROMPT = "<|endofprompt|>"
@@ -41,13 +42,12 @@ class Speakers(dict):  # type: ignore[type-arg]
 class Engine:
     """One interface to a loaded CosyVoice model of any kind and generation.
 
-    `analyse` and `generate` are called from worker threads, never more than `slots` at a time.
+    `analyse` and `generate` are called from worker threads, each of which iterates what it began.
     """
 
-    def __init__(self, model: Any, slots: int) -> None:
+    def __init__(self, model: Any) -> None:
         self._model = model
         self._frontend: Any = getattr(model, "frontend", None)
-        self._single = slots == 1
         self.sample_rate = int(model.sample_rate)
         self.kind = type(model).__name__
         self.prompt_kind = prompt_kind(model)
@@ -57,6 +57,9 @@ class Engine:
         self._speakers = self._copying_speakers()
         self._job = LanguageModelJob(getattr(model, "model", None))
         self._hop = getattr(getattr(model, "model", None), "token_hop_len", None)
+        if self._hop is not None:
+            # Models 2 and 3 let it grow within a stream; another stream must not begin with it.
+            separate(model.model, "token_hop_len")
         correct_prompt_rate(model)
 
     def _preset_speakers(self) -> List[str]:
@@ -125,13 +128,11 @@ class Engine:
     def _attempt(self, order: Order, features: Optional[Features], cancelled: Cancellation) -> Iterator[bytes]:
         if order.seed is not None:
             set_seed(order.seed)
-        if order.stream and self._hop is not None:
-            # Models 2 and 3 let it grow and never reset it, so each later stream would start later.
+        if self._hop is not None:
             self._model.model.token_hop_len = self._hop
         key = "twinport-" + uuid.uuid4().hex
         try:
-            watched = self._job.watched(cancelled if self._single else None)
-            with watched, contextlib.closing(self._call(order, features, key)) as outputs:
+            with self._job.watched(cancelled), contextlib.closing(self._call(order, features, key)) as outputs:
                 for output in outputs:
                     yield to_pcm(as_array(output["tts_speech"]))
                     if cancelled.is_set():
@@ -139,8 +140,6 @@ class Engine:
         finally:
             if self._speakers is not None:
                 self._speakers.pop(key, None)
-            if self._single:
-                self._job.forget_leftovers()
 
     def _call(self, order: Order, features: Optional[Features], key: str) -> Generator[Any, None, None]:
         method = getattr(self._model, "inference_" + order.mode)

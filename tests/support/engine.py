@@ -53,8 +53,8 @@ class Engine(Server):
             time.sleep(0.02)
         raise AssertionError(f"never so within {seconds} s: {self.health()}\n{self.output()}")
 
-    def wait_until_ready(self) -> Engine:
-        self.wait_for(lambda health: health["state"] == "ready")
+    def wait_until_ready(self, seconds: float = 30) -> Engine:
+        self.wait_for(lambda health: health["state"] == "ready", seconds)
         return self
 
     def wait_until_clean(self, seconds: float = 10) -> None:

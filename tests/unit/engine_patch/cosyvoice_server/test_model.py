@@ -28,7 +28,7 @@ class Oldest:
 
 def test_a_package_without_known_speakers_gets_the_reference_each_time(tmp_path: Path) -> None:
     model = Oldest()
-    engine = Engine(model, slots=1)
+    engine = Engine(model)
     assert not engine.analyses_once
     order = Order("zero_shot", "hello", prompt_text="what it says", reference=tmp_path / "r.wav", speed=2.0)
     assert [len(pcm) for pcm in engine.generate(order, None, Cancellation())] == [200]
@@ -52,7 +52,7 @@ def test_instructions_end_in_the_mark_that_the_model_needs(instruct: str, kind: 
         yield {"tts_speech": np.zeros((1, 10), dtype=np.float32)}
 
     methods = {"inference_instruct2": inference_instruct2, "sample_rate": 24000}
-    engine = Engine(type(kind, (Oldest,), methods)(), slots=1)
+    engine = Engine(type(kind, (Oldest,), methods)())
     order = Order("instruct2", "hello", instruct_text=instruct, reference=Path("r.wav"))
     assert list(engine.generate(order, None, Cancellation()))
     assert heard == [expected]
@@ -76,7 +76,7 @@ class Stopping(Oldest):
 
 def say(model: Any, **fields: Any) -> list[bytes]:
     order = Order("zero_shot", "hello", prompt_text="x", reference=Path("r.wav"), **fields)
-    return list(Engine(model, slots=1).generate(order, None, Cancellation()))
+    return list(Engine(model).generate(order, None, Cancellation()))
 
 
 def test_a_model_that_stops_early_runs_again() -> None:

@@ -1,0 +1,1 @@
+"""A stand-in for tests: WeTextProcessing's interface to the rules of `wetext`."""
