@@ -232,7 +232,6 @@ def survey(params: Mapping[str, Any]) -> Host:
     installed = installed_packages()
     docker = find_docker(installed)
     choice = docker_choice(params, system, docker)
-    coming, others = coming_installations(choice.plan, docker.kind, installed, params)
     store = docker_store(params["docker_data_root"])
     state_dir = params["state_dir"]
     sources = Network(params).ask_all(needed_sources(params["sources"], choice))
@@ -257,7 +256,7 @@ def survey(params: Mapping[str, Any]) -> Host:
         docker_has_images=store.has_images,
         daemon_json_problem=machine.daemon_json_problem(),
         addresses=address_plan(params),
-        apt=ask_apt(coming, others, params),
+        apt=ask_apt(*coming_installations(choice.plan, docker.kind, installed, params), params),
         dockerd=ask_dockerd(enforced_settings(params)),
         surroundings=ask_surroundings(store.images, params["root"], state_dir),
         ports=port_holders(params["ports"]),
