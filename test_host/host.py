@@ -9,7 +9,7 @@ from test_host.docker_cli import answers, docker, inspect
 from test_host.errors import HostError
 
 _LABEL = "twinport.test-host"
-_BOOT_SECONDS = 90
+_BOOT_SECONDS = 300
 # No --privileged: some machines lack SYS_RESOURCE and reject it; this set is enough for an inner Docker engine.
 _RIGHTS = (
     "--cap-add=ALL",
@@ -56,7 +56,7 @@ class Host:
         self.wait()
 
     def wait(self) -> None:
-        """Wait until systemd has finished booting; raises HostError after a minute and a half."""
+        """Wait until systemd has finished booting; raises HostError after five minutes, which a busy machine may need."""
         deadline = time.monotonic() + _BOOT_SECONDS
         while not self._booted():
             if time.monotonic() > deadline:

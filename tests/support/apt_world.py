@@ -143,3 +143,5 @@ class AptWorld:
             keyring.write_bytes(subprocess.run([*gpg, "--export"], check=True, capture_output=True).stdout)
         out = ["--clear-sign", "--output", str(place / "InRelease"), str(place / "Release")]
         subprocess.run([*gpg, *out], check=True, capture_output=True)
+        # Otherwise it goes on after the test.
+        subprocess.run(["gpgconf", "--homedir", str(self._home), "--kill", "gpg-agent"], check=True)

@@ -16,7 +16,7 @@ host_status = importlib.import_module("library.host_status")
 stack_survey = importlib.import_module("library.stack_survey")
 voice_archive = importlib.import_module("library.voice_archive")
 gpu_container_probe = importlib.import_module("library.gpu_container_probe")
-daemon_json = importlib.import_module("library.docker_daemon_json")
+daemon_file = importlib.import_module("ansible.module_utils.daemon_file")
 
 
 def one_input(data: bytes) -> None:
@@ -76,7 +76,7 @@ def read_settings(data: bytes) -> None:
     again = merge(first.document, first.holdings, ours)
     assert (again.document, again.actions) == (first.document, ())
     assert isinstance(fill(document, first.holdings, ours), dict)
-    daemon_json._render(first.document)
+    daemon_file.render(first.document)
 
 
 READERS: tuple[Callable[[bytes], None], ...] = (
