@@ -178,10 +178,21 @@ class DockerRestart:
 
     def reload(self) -> None:
         """Have dockerd read its settings, and wait until live-restore is as they say."""
-        wanted = "true" if self.file.read().get("live-restore") is True else "false"
+        document = self.file.read()
+        if "live-restore" in document:
+            self.take_over(document["live-restore"] is True)
+            return
+        # Where the file says nothing, dockerd keeps what it had: so it is told for a moment.
+        self.file.set({"live-restore": False}, document)
+        self.take_over(False)
+        self.file.set({}, self.file.read())
+
+    def take_over(self, wanted: bool) -> None:
+        """Reload, and wait until live-restore is as wanted."""
         self.must("systemctl", "reload", "docker")
         for _try in range(_TRIES):
-            if output_of(["docker", "info", "--format", "{{.LiveRestoreEnabled}}"], seconds=30).strip() == wanted:
+            answer = output_of(["docker", "info", "--format", "{{.LiveRestoreEnabled}}"], seconds=30).strip()
+            if answer == str(wanted).lower():
                 return
             time.sleep(_PAUSE_S)
         self.module.warn(

@@ -59,7 +59,8 @@ elif program == "docker" and words[0] == "pause":
 elif words[0] == "is-active":
     code = 0 if state["active"] else 3
 elif words[0] == "reload":
-    state["live"] = settings.get("live-restore", False)
+    # What the file does not say stays as it was (reloadLiveRestore in moby's daemon/reload.go).
+    state["live"] = settings.get("live-restore", state["live"])
 elif words[0] == "restart":
     if settings.get("live-restore") and state["swarm"] == "active":
         code = 1
