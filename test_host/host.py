@@ -56,7 +56,7 @@ class Host:
         self.wait()
 
     def wait(self) -> None:
-        """Wait until systemd has finished booting; raises HostError after five minutes, which a busy machine may need."""
+        """Wait until systemd has finished booting; raises HostError after five minutes, for busy machines."""
         deadline = time.monotonic() + _BOOT_SECONDS
         while not self._booted():
             if time.monotonic() > deadline:
