@@ -7,7 +7,7 @@ import pytest
 from module_utils.apt_messages import faults, held, is_locked, removed, sentence, unmet
 
 UNRESOLVED = """\
-Hit:1 http://deb.debian.org/debian bookworm InRelease
+Hit:1 http://archive.example/debian bookworm InRelease
 Err:2 http://ppa.example/ubuntu jammy InRelease
   Could not resolve 'ppa.example'
 Reading package lists...
@@ -110,7 +110,7 @@ def test_a_source_is_told_from_what_stops_apt_altogether() -> None:
         "W: Target Packages (main/binary-amd64/Packages) is configured multiple times in a.list:1 and b.list:1\n",
         "W: https://download.example/dists/x/InRelease: Key is stored in legacy trusted.gpg keyring\n",
         "N: Repository 'Debian bookworm' changed its 'Version' value from '12.8' to '12.9'\n",
-        "Hit:1 http://deb.debian.org/debian bookworm InRelease\nReading package lists...\n",
+        "Hit:1 http://archive.example/debian bookworm InRelease\nReading package lists...\n",
     ],
 )
 def test_harmless_remarks_are_no_faults(text: str) -> None:
