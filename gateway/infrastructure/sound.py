@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.domain.sound import DETECTOR_RATE, MOST_CHANNELS, Heard, VoiceDetector, best_track, hear
+from gateway.domain.storage import storage_busy
 from gateway.infrastructure.files import TEMPORARY_SUFFIX, discard, temporary_path
-from gateway.infrastructure.sandbox import READ_SAFELY, Bounds, Sandbox
+from gateway.infrastructure.sandbox import READ_SAFELY, Bounds, Completed, Sandbox
 
 MOST_TRACKS: Final = 8
 # A short file is heard whole, of a long one some windows that are spread over it.
@@ -84,7 +85,7 @@ class SoundChooser:
             folder: for files in between.
 
         Raises:
-            StorageError: the system has no process left.
+            StorageError: the system has no process left, or ended the one that looked.
         """
         found = await list_tracks(self._probes, source)
         if not found.tracks:
@@ -100,7 +101,7 @@ class SoundChooser:
         ]
         try:
             command = _sampling(source, found.tracks, windows, samples)
-            await self._conversions.run(command, folder=folder, bounds=_bounds(found.tracks))
+            _require_alive(await self._conversions.run(command, folder=folder, bounds=_bounds(found.tracks)))
             return await asyncio.to_thread(self._best, found.tracks, samples)
         finally:
             await asyncio.to_thread(_discard_all, samples)
@@ -121,11 +122,16 @@ class SoundChooser:
 
 
 async def list_tracks(probes: Sandbox, source: Path) -> Tracks:
-    """The tracks of sound in a file that this decoder knows; none in what is no permitted media."""
+    """The tracks of sound in a file that this decoder knows; none in what is no permitted media.
+
+    Raises:
+        StorageError: the system has no process left, or ended the one that looked.
+    """
     entries = "stream=index,codec_type,codec_name,channels:format=duration"
     command = ["ffprobe", "-v", "error", *READ_SAFELY, "-show_entries", entries, "-of", "json", "-i", str(source)]
     bounds = Bounds(LIMIT_SECONDS, math.ceil(LIMIT_SECONDS), MEMORY_BYTES * 2, 0)
     done = await probes.run(command, folder=source.parent, bounds=bounds)
+    _require_alive(done)
     try:
         found = json.loads(done.stdout)
     except ValueError:
@@ -136,6 +142,12 @@ async def list_tracks(probes: Sandbox, source: Path) -> Tracks:
         if stream.get("codec_type") == "audio" and stream.get("codec_name") and stream.get("channels")
     ]
     return Tracks(tuple(tracks[:MOST_TRACKS]), stated_seconds(found.get("format", {}).get("duration")))
+
+
+def _require_alive(done: Completed) -> None:
+    """What the system ended, as where memory runs out, says nothing about the file."""
+    if done.killed:
+        raise storage_busy()
 
 
 def stated_seconds(text: object) -> float | None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gateway.domain.sound import Samples, dbfs, level
-from gateway.infrastructure.sandbox import Completed, Sandbox
+from gateway.domain.storage import StorageError
+from gateway.infrastructure.sandbox import Bounds, Completed, Sandbox
 from gateway.infrastructure.sound import ChosenSound, SoundChooser
 from gateway.infrastructure.video.ffmpeg import Ffmpeg
 from gateway.infrastructure.voice.normaliser import ReferenceNormaliser
@@ -142,3 +143,25 @@ async def test_what_is_no_media_has_no_sound(tmp_path: Path) -> None:
     for content in (b"", b"just text\n" * 50, b"#EXTM3U\n#EXTINF:1,\n/etc/passwd\n"):
         (tmp_path / "file").write_bytes(content)
         assert await chooser.choose(tmp_path / "file", tmp_path) is None
+
+
+class Killing(Sandbox):
+    """Ends the programs of this name, as a system without memory does, and runs the others."""
+
+    def __init__(self, program: str) -> None:
+        super().__init__()
+        self._program = program
+
+    async def run(self, command: Sequence[str], *, folder: Path, bounds: Bounds) -> Completed:
+        if command[0] == self._program:
+            return Completed(-9, b"", "", killed=True)
+        return await super().run(command, folder=folder, bounds=bounds)
+
+
+@pytest.mark.parametrize("program", ["ffprobe", "ffmpeg"])
+async def test_a_tool_that_the_system_ended_says_nothing_of_the_file(tmp_path: Path, program: str) -> None:
+    sandbox = Killing(program)
+    with pytest.raises(StorageError) as caught:
+        await SoundChooser(probes=sandbox, conversions=sandbox).choose(silent_first(tmp_path), tmp_path)
+    assert caught.value.code == "storage_busy"
+    assert leftovers(tmp_path) == []
