@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -86,18 +87,25 @@ def in_terminal(playbook: Path, variables: dict[str, object], prompt: str, answe
     environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "TERM": "dumb", "ANSIBLE_NOCOLOR": "1"}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdin=theirs, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
-        shown, typed = "", False
-        while True:
+        try:
+            return conversation(ours, prompt, answer)
+        finally:
+            os.close(ours)
+            process.kill()
+
+
+def conversation(terminal: int, prompt: str, answer: str) -> str:
+    """All that is shown, until the other end closes the terminal."""
+    shown = ""
+    while True:
+        if select.select([terminal], [], [], 1.0)[0]:
             try:
-                part = os.read(ours, 4096)
-            except OSError:  # the other end is closed
-                break
+                part = os.read(terminal, 4096)
+            except OSError:
+                return shown
             if not part:
-                break
+                return shown
             shown += part.decode(errors="replace")
-            if prompt in shown and not typed:
-                os.write(ours, answer.encode() + b"\r")
-                typed = True
-        process.wait(timeout=60)
-    os.close(ours)
-    return shown
+        elif prompt in shown:
+            # Ansible drops what was typed before it listens, so silence is answered once more.
+            os.write(terminal, answer.encode() + b"\r")
