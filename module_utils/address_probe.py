@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 from .address_plan import Network, Plan, Use, is_inside, plan, ranges_of
 from .apt_probe import archive_uris
 from .host_commands import output_of, text_of
+from .route_guard import BRIDGE
 from .socket_table import peers
 
-# docker0, docker_gwbridge, br-<id>, and the bridges that our compose files name.
-_DOCKERS_DEVICE = re.compile(r"docker0|docker_gwbridge|br-[0-9a-f]{12}|tp-(in|pub)-[a-z]+|veth[0-9a-f]+")
+_DOCKERS_DEVICE = re.compile(BRIDGE.pattern + r"|veth[0-9a-f]+")
 _RESOLVERS = ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")
 _ELSEWHERE = ("unicast", "blackhole", "unreachable", "prohibit", "throw")
 _DAEMON_JSON = "/etc/docker/daemon.json"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Sequence
 
 # docker0, docker_gwbridge, a network's br-<id>, and the bridges that our compose files name.
-BRIDGE = re.compile(r"docker0|docker_gwbridge|br-[0-9a-f]{12}|tp-(in|pub)-[a-z]+")
+BRIDGE = re.compile(r"docker0|docker_gwbridge|br-[0-9a-f]{12}|tp-(in|out|pub)-[a-z]+")
 PAUSE_S = 1.0
 
 

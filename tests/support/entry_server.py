@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -63,10 +62,3 @@ def asked(entry: Entry, closed_ports: list[int]) -> dict[str, object]:
     """Options of `entry_outside_test` that name one entry for both."""
     urls = {"voice_url": entry.url, "video_url": entry.url}
     return {**urls, "tls": None, "api_key": "", "closed_ports": closed_ports, "timeout": 1}
-
-
-def closed_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

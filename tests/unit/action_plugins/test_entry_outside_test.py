@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.entry_server import asked, closed_port, healthy, serving
+from tests.support.entry_server import asked, healthy, serving
 from tests.support.played_roles import run_playbook
+from tests.support.servers import free_port
 
 PLAY = """\
 - hosts: all
@@ -25,6 +26,6 @@ PLAY = """\
 def test_the_control_machine_tests_by_itself(tmp_path: Path, options: list[str], report: str) -> None:
     (tmp_path / "play.yml").write_text(PLAY)
     with serving(healthy) as entry:
-        values = {"asked": asked(entry, [closed_port()])}
+        values = {"asked": asked(entry, [free_port()])}
         _, output = run_playbook(tmp_path / "play.yml", values, *options, inventory="far.invalid,")
     assert report in output

@@ -8,7 +8,8 @@ from typing import Any
 
 from module_utils.entry_client import Entry
 from module_utils.entry_test import VideoTest, VoiceTest, ask_outside
-from tests.support.entry_server import asked, closed_port, healthy, serving
+from tests.support.entry_server import asked, healthy, serving
+from tests.support.servers import free_port
 
 
 class Recorder:
@@ -49,7 +50,7 @@ def test_the_clip_comes_with_the_task_or_is_on_the_host(tmp_path: Path) -> None:
 
 
 def test_from_outside_entries_answer_and_other_ports_do_not() -> None:
-    shut = closed_port()
+    shut = free_port()
     with serving(healthy) as entry:
         report = ask_outside(asked(entry, [shut]))
     assert report.ok
@@ -65,6 +66,6 @@ def test_an_open_port_is_reported_with_its_cure() -> None:
 
 
 def test_an_open_way_to_nothing_is_distinguished_from_a_closed_one() -> None:
-    report = ask_outside(asked(Entry(f"http://127.0.0.1:{closed_port()}"), []))
+    report = ask_outside(asked(Entry(f"http://127.0.0.1:{free_port()}"), []))
     assert [check["name"] for check in report.checks] == ["voice_alive", "video_alive"]
     assert all("nothing runs there" in check["detail"] for check in report.checks)

@@ -59,7 +59,7 @@ def watched(folder: Path, change: str, *, peers: str = PEER, seconds: int = 6) -
     return json.loads(note.read_text()) if note.exists() else None
 
 
-@pytest.mark.parametrize("bridge", ["docker0", "br-0123456789ab", "tp-in-voice"])
+@pytest.mark.parametrize("bridge", ["docker0", "br-0123456789ab", "tp-in-voice", "tp-out-voice"])
 def test_a_bridge_that_takes_the_way_is_given_back(folder: Path, bridge: str) -> None:
     assert watched(folder, TAKE.format(bridge)) == {"peer": PEER, "device": bridge}
     assert (folder / "asked").read_text() == "disable --now docker.socket docker.service\n"
